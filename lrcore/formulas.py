@@ -138,8 +138,7 @@ def restart_cycle(t, T_0, T_mult, T_up):
     """
     if T_mult < 1 or T_up < 0 or T_0 <= T_up:
         raise ValueError(
-            f"cycles need T_mult >= 1 and 0 <= T_up < T_0, got T_mult={T_mult}, "
-            f"T_up={T_up}, T_0={T_0}"
+            f"T_0={T_0}, T_mult={T_mult}, T_up={T_up}: allowed is T_mult >= 1 and 0 <= T_up < T_0"
         )
     if T_mult == 1:
         return [t // T_0, t % T_0, T_0]
@@ -252,7 +251,7 @@ def one_cycle(t, corners, total_steps, pct_start, anneal_strategy):
     torch; a later one raises ValueError, and a phase of no length ZeroDivisionError.
     """
     if t > total_steps:
-        raise ValueError(f"t must be at most total_steps={total_steps}, got {t}")
+        raise ValueError(f"t={t}: allowed is at most total_steps={total_steps}")
     peak = pct_start * total_steps - 1
     steps = [0, peak, total_steps - 1]
     if len(corners) == 4:
@@ -262,7 +261,7 @@ def one_cycle(t, corners, total_steps, pct_start, anneal_strategy):
         i += 1
     if steps[i] == steps[i - 1]:
         raise ZeroDivisionError(
-            f"a phase lasts 0 steps with pct_start={pct_start}, total_steps={total_steps}"
+            f"pct_start={pct_start}, total_steps={total_steps}: one phase has no length"
         )
     progress = (t - steps[i - 1]) / (steps[i] - steps[i - 1])
     return anneal(corners[i - 1], corners[i], progress, anneal_strategy)
@@ -292,7 +291,7 @@ def reduce_lr_on_plateau(
     one_of("mode", mode, ["min", "max"])
     one_of("threshold_mode", threshold_mode, ["rel", "abs"])
     if len(metrics) < t:
-        raise ValueError(f"metrics must hold at least t={t} values, got {len(metrics)}")
+        raise ValueError(f"metrics has {len(metrics)} values: allowed is t={t} or more")
     sign = 1 if mode == "min" else -1  # to look for a maximum is to look for -metric's minimum
     lr, best, bad, resting = base_lr, sign * math.inf, 0, 0
     for k in range(t):
@@ -375,4 +374,4 @@ def anneal(start, end, progress, anneal_strategy):
 def one_of(name, value, allowed):
     """Raise ValueError unless value is one of the allowed strings; name is the argument's."""
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value}")
+        raise ValueError(f"{name}={value!r}: allowed is {' or '.join(allowed)}")
