@@ -1,0 +1,383 @@
+"""The explorer: sliders that move a learning-rate curve and show what the curve buys.
+
+`explore` reads its arguments, tries them on the real torch scheduler and returns an `Explorer`.
+An `Explorer` shows itself in two ways: as live widgets where there is a kernel
+(`explorer_live`), and as a page that needs none (`explorer_page`).
+"""
+
+import importlib
+import inspect
+import math
+import string
+from typing import NamedTuple
+
+import ipywidgets
+from torch.optim import lr_scheduler, swa_utils
+
+from lrcore import formulas
+from lrcore.schedulers import WarmupRestarts
+from lrcore.toy import expected_losses
+from lrcore.tracing import trace_steps
+
+FORMULAS = {
+    lr_scheduler.LambdaLR: formulas.lambda_lr,
+    lr_scheduler.MultiplicativeLR: formulas.multiplicative_lr,
+    lr_scheduler.StepLR: formulas.step_lr,
+    lr_scheduler.MultiStepLR: formulas.multi_step_lr,
+    lr_scheduler.ConstantLR: formulas.constant_lr,
+    lr_scheduler.LinearLR: formulas.linear_lr,
+    lr_scheduler.ExponentialLR: formulas.exponential_lr,
+    lr_scheduler.PolynomialLR: formulas.polynomial_lr,
+    lr_scheduler.CosineAnnealingLR: formulas.cosine_annealing_lr,
+    lr_scheduler.CosineAnnealingWarmRestarts: formulas.cosine_annealing_warm_restarts,
+    lr_scheduler.CyclicLR: formulas.cyclic_lr,
+    lr_scheduler.OneCycleLR: formulas.one_cycle_lr,
+    lr_scheduler.ReduceLROnPlateau: formulas.reduce_lr_on_plateau,
+    swa_utils.SWALR: formulas.swa_lr,
+    WarmupRestarts: formulas.warmup_restarts,
+}
+MOMENTUM_FORMULAS = {
+    lr_scheduler.CyclicLR: formulas.cyclic_momentum,
+    lr_scheduler.OneCycleLR: formulas.one_cycle_momentum,
+}
+
+
+class Curves(NamedTuple):
+    """One value per optimizer step; `loss` has one more, for the loss after the last step."""
+
+    rate: list
+    momentum: list | None
+    metric: list | None
+    loss: list
+    error: Exception | None  # what ended the curve early, if anything did
+
+
+def explore(scheduler, lr=0.5, steps=100, formula=None, metric=None, **controls):
+    """Sliders for a learning-rate scheduler; reads like `ipywidgets.interact`.
+
+        explore(StepLR, lr=(0.1, 1, 0.1), step_size=(5, 50, 5), gamma=(0.1, 0.9, 0.1))
+
+    `scheduler` is called as `scheduler(optimizer, **values)`: a scheduler class, or a function
+    that returns a scheduler. `lr` is the optimizer's own rate, `steps` the number of optimizer
+    steps, with one `scheduler.step()` after each. `controls` are the scheduler's parameters.
+    As for `interact`, a tuple is a range, a list or dict a menu, a boolean a check box, a widget
+    itself; each starts at the scheduler's own default where that is on offer. A plain number or
+    string is held fixed (`interact` would make a range that reaches below 0).
+
+    `formula(t, base_lr, ...)` gives the same curve in plain Python, for the page without a
+    kernel; the schedulers in `FORMULAS` have theirs. `metric(t, ...)` makes the values that
+    ReduceLROnPlateau watches, one per step; its parameters can be controls too.
+
+    Raises TypeError for a parameter that nobody takes or that is missing, and for a control of
+    an unknown kind; ValueError for values that the scheduler refuses or for which formula and
+    torch disagree. Each names the parameter and the value.
+    """
+    return Explorer(scheduler, formula, metric, {"lr": lr, "steps": steps, **controls})
+
+
+class Explorer:
+    """A scheduler, its controls and its curves. Made by `explore`."""
+
+    def __init__(self, scheduler, formula, metric, controls):
+        if not callable(scheduler):
+            raise TypeError(f"explore: scheduler={scheduler!r}: allowed is a class or a function")
+        self.scheduler = scheduler
+        self.name = scheduler.__name__
+        self.metric = metric
+        self.formula = formula or FORMULAS.get(scheduler)
+        self.momentum_formula = MOMENTUM_FORMULAS.get(scheduler)
+        if self.formula is None:
+            raise TypeError(
+                f"explore: {self.name} has no formula; give one as formula=, "
+                "a function (t, base_lr, ...) of plain numbers"
+            )
+        self._check_names(controls)
+        self.widgets = {}
+        self.fixed = {}
+        for name, abbreviation in controls.items():
+            widget = self._widget(name, abbreviation)
+            if widget is None or isinstance(widget, ipywidgets.fixed):
+                self.fixed[name] = abbreviation if widget is None else widget.value
+            else:
+                self.widgets[name] = widget
+        self.start = self.values()
+        self._check_values()
+
+    # --- reading the arguments
+
+    def _check_names(self, controls):
+        takes = _parameters(self.scheduler, skip=("optimizer", "last_epoch"))
+        by_formula = _parameters(self.formula) | _parameters(self.momentum_formula)
+        of_metric = _parameters(self.metric)
+        for name in controls.keys() - {"lr", "steps"} - of_metric.keys():
+            if name not in takes:
+                known = sorted(takes.keys() | of_metric.keys())
+                raise TypeError(f"explore: {self.name} has no parameter {name!r}; it has {known}")
+            if name not in by_formula:
+                raise TypeError(
+                    f"explore: the formula {self.formula.__name__} does not take {name!r} of "
+                    f"{self.name}; it takes {sorted(by_formula)}"
+                )
+        for name, default in takes.items():
+            if default is inspect.Parameter.empty and name not in controls:
+                raise TypeError(f"explore: {self.name} needs {name!r}, a value or a control")
+        if ("metrics" in by_formula) != (self.metric is not None):
+            raise TypeError(
+                f"explore: metric={self.metric!r}, but {self.name} "
+                + ("needs a function metric(t)" if self.metric is None else "watches no metric")
+            )
+        self.scheduler_names = [name for name in controls if name in takes]
+
+    def _widget(self, name, abbreviation):
+        """The widget `interact` would make; None for a plain value, which stays fixed."""
+        if abbreviation is None or callable(abbreviation):
+            return None
+        if isinstance(abbreviation, (int, float, str)) and not isinstance(abbreviation, bool):
+            return None
+        try:
+            widget = ipywidgets.interactive.widget_from_abbrev(abbreviation)
+        except ValueError as e:
+            raise ValueError(f"explore: {name}={abbreviation!r}: {e}") from e
+        if not isinstance(widget, CONTROLS):
+            raise TypeError(
+                f"explore: {name}={abbreviation!r}: allowed is a range (min, max) or "
+                "(min, max, step), a menu (list or dict), a boolean, a plain value, or a "
+                "slider, Dropdown, Checkbox or fixed widget"
+            )
+        if widget is not abbreviation:
+            default = {**_parameters(self.metric), **_parameters(self.scheduler)}.get(name)
+            _set_start(widget, default)
+        if not isinstance(widget, ipywidgets.fixed):
+            widget.description = name
+        return widget
+
+    # --- values and curves
+
+    def values(self):
+        """The value of every parameter as the controls stand."""
+        return {**self.fixed, **{name: read(widget) for name, widget in self.widgets.items()}}
+
+    def curves(self, values):
+        """The curves of the real torch scheduler; an error of torch's ends them and is kept."""
+        metrics = self.metrics(values)
+        params = {name: values[name] for name in self.scheduler_names}
+        rate, momentum, error = [], [], None
+        try:
+            for row in trace_steps(self.scheduler, values["steps"], values["lr"], metrics, params):
+                rate.append(row[0])
+                momentum.append(row[1])
+        except Exception as e:  # torch raises many kinds; all are shown to the reader
+            error = e
+        moved = momentum if self.momentum_formula else None
+        return Curves(rate, moved, metrics, expected_losses(rate), error)
+
+    def metrics(self, values):
+        """What the metric says at each step, or None for a scheduler that watches none."""
+        if self.metric is None:
+            return None
+        names = [name for name in _parameters(self.metric) if name in values]
+        return [
+            self.metric(t, **{name: values[name] for name in names}) for t in range(values["steps"])
+        ]
+
+    def arguments(self, function):
+        """How the page calls a formula: its parameters in order, each a control's or a default."""
+        return {
+            name: ("lr" if name == "base_lr" and name not in self.scheduler_names else name, default)
+            for name, default in _parameters(function).items()
+        }
+
+    def _formula_curve(self, function, values, metrics):
+        known = {**values, "metrics": metrics}
+        args = [known.get(name, default) for name, default in self.arguments(function).values()]
+        curve = []
+        try:
+            for t in range(values["steps"]):
+                curve.append(function(t, *args))
+        except Exception:  # it must fail where torch fails: the lengths are compared
+            pass
+        return curve
+
+    def _check_values(self):
+        """Try the start and both ends of every control: torch must accept them and agree."""
+        self._check_setting(self.start, "the start")
+        for name, widget in self.widgets.items():
+            for value in ends(widget):
+                self._check_setting({**self.start, name: value}, f"{name}={value!r}")
+
+    def _check_setting(self, values, what):
+        if not isinstance(values["steps"], int) or values["steps"] < 1:
+            raise ValueError(f"explore: steps={values['steps']!r}: allowed is a whole number above 0")
+        curves = self.curves(values)
+        if curves.error and not curves.rate:
+            raise ValueError(
+                f"explore: {self.name} refuses {what} (of {values}): {curves.error!r}"
+            ) from curves.error
+        pairs = [(self.formula, curves.rate)]
+        if self.momentum_formula:
+            pairs.append((self.momentum_formula, curves.momentum))
+        for function, wanted in pairs:
+            got = self._formula_curve(function, values, curves.metric)
+            step = first_difference(got, wanted)
+            if step is not None and curves.error:
+                raise ValueError(
+                    f"explore: {self.name} fails for {what} (of {values}) "
+                    f"at step {len(curves.rate)}: {curves.error!r}"
+                ) from curves.error
+            if step is not None:
+                raise ValueError(
+                    f"explore: {function.__name__} and {self.name} disagree for {what} "
+                    f"(of {values}) at step {step}: {_at(got, step)} against {_at(wanted, step)}"
+                )
+
+    # --- showing
+
+    def panels(self, curves):
+        """(name, axis label, log scale, values) of each panel that this scheduler has."""
+        every = [
+            ("rate", "learning rate", False, curves.rate),
+            ("momentum", "momentum", False, curves.momentum),
+            ("metric", "validation loss", False, curves.metric),
+            ("loss", "expected loss", True, curves.loss),
+        ]
+        return [panel for panel in every if panel[3] is not None]
+
+    def code_template(self):
+        """Torch code with a ${name} for the text of every value (see `texts`)."""
+        is_class = inspect.isclass(self.scheduler)
+        used = [self.name] if is_class else sorted(self.scheduler.__code__.co_names)
+        modules = ("torch.optim.lr_scheduler", "torch.optim.swa_utils", "lrcore")
+        lines = [
+            f"from {module} import {name}"
+            for module in modules
+            for name in used
+            if hasattr(importlib.import_module(module), name)
+        ]
+        if not is_class:
+            lines += ["", inspect.getsource(self.scheduler)]
+        lines += [f"${{{name}_source}}" for name in self.scheduler_names if self._is_function(name)]
+        arguments = "".join(f", {name}=${{{name}}}" for name in self.scheduler_names)
+        lines.append("optimizer = torch.optim.SGD(model.parameters(), lr=${lr})")
+        lines.append(f"scheduler = {self.name}(optimizer{arguments})")
+        return "\n".join(lines)
+
+    def texts(self, values):
+        """Every value as Python source, and the source of those that are functions."""
+        found = {}
+        for name, value in values.items():
+            found[name] = value.__name__ if callable(value) else repr(value)
+            if callable(value):
+                found[name + "_source"] = inspect.getsource(value)
+        return found
+
+    def code(self, values):
+        """Torch code that gives the curve of `values`, ready to copy."""
+        return string.Template(self.code_template()).substitute(self.texts(values))
+
+    def _is_function(self, name):
+        return callable(self.start[name])
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        from lrcore import explorer_live, explorer_page
+
+        # by hand, because ipywidgets 7 and 8 show widgets through different methods
+        view = {
+            "version_major": 2,
+            "version_minor": 0,
+            "model_id": explorer_live.show(self).model_id,
+        }
+        bundle = {
+            "text/plain": f"<Explorer of {self.name}>",
+            "application/vnd.jupyter.widget-view+json": view,
+        }
+        page = explorer_page.html(self)
+        return bundle if page is None else {**bundle, "text/html": page}
+
+
+RANGES = (ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.FloatLogSlider)
+CONTROLS = (*RANGES, ipywidgets.Dropdown, ipywidgets.Checkbox, ipywidgets.fixed)
+
+
+def summary(rates, losses):
+    """The curve in words, for those who cannot see it. Plain Python: the page runs it too."""
+    last = len(rates) - 1
+    text = f"Learning rate {rates[0]:.3g} at step 0, {rates[last]:.3g} at step {last}"
+    if max(rates) > max(rates[0], rates[last]):
+        text += f", highest {max(rates):.3g}"
+    if min(rates) < min(rates[0], rates[last]):
+        text += f", lowest {min(rates):.3g}"
+    loss = losses[len(losses) - 1]
+    return text + f". Expected loss after {last + 1} steps: {loss:.3g}."
+
+
+def read(widget):
+    """A control's value, freed of the binary dust that slider steps leave (0.30000000000000004)."""
+    if isinstance(widget, ipywidgets.FloatLogSlider):
+        return float(f"{widget.value:.4g}")
+    if isinstance(widget, ipywidgets.FloatSlider):
+        return round(widget.value, decimals(widget))
+    return widget.value
+
+
+def ends(widget):
+    """The extreme values of a range; every value of a menu or check box."""
+    if isinstance(widget, ipywidgets.FloatLogSlider):
+        return [float(f"{widget.base**x:.4g}") for x in (widget.min, widget.max)]
+    if isinstance(widget, RANGES):
+        return [widget.min, widget.max]
+    if isinstance(widget, ipywidgets.Dropdown):
+        return [value for _, value in options(widget)]
+    return [False, True]
+
+
+def options(menu):
+    """The (label, value) pairs of a Dropdown, which takes them in three forms."""
+    given = menu.options
+    if isinstance(given, dict):
+        return list(given.items())
+    if all(isinstance(option, (list, tuple)) and len(option) == 2 for option in given):
+        return list(given)
+    return [(str(option), option) for option in given]
+
+
+def decimals(slider):
+    """How many decimals a float slider's values need: those of its step and of its minimum."""
+    texts = [f"{number:.10f}".rstrip("0") for number in (slider.step, slider.min)]
+    return max(len(text.split(".")[1]) for text in texts)
+
+
+def first_difference(got, wanted):
+    """The first step at which two curves differ by more than rounding, or None."""
+    scale = max([abs(x) for x in wanted], default=0)
+    for t in range(min(len(got), len(wanted))):
+        if not math.isclose(got[t], wanted[t], rel_tol=1e-9, abs_tol=1e-12 * scale):
+            return t
+    return None if len(got) == len(wanted) else min(len(got), len(wanted))
+
+
+def _parameters(function, skip=("t",)):
+    """Names and defaults of a function's parameters; none for None."""
+    if function is None:
+        return {}
+    parameters = inspect.signature(function).parameters
+    return {name: p.default for name, p in parameters.items() if name not in skip}
+
+
+def _set_start(widget, default):
+    """Start at the scheduler's default if the control offers it, else in the middle of a range."""
+    if isinstance(widget, ipywidgets.Dropdown):
+        if default in [value for _, value in options(widget)]:
+            widget.value = default
+        return
+    if not isinstance(widget, (ipywidgets.IntSlider, ipywidgets.FloatSlider)):
+        return
+    middle = (widget.min + widget.max) / 2
+    offered = isinstance(default, (int, float)) and widget.min <= default <= widget.max
+    start = default if offered else middle
+    # an HTML slider stands only on min + k * step
+    snapped = widget.min + round((start - widget.min) / widget.step) * widget.step
+    widget.value = min(widget.max, type(widget.min)(snapped))
+
+
+def _at(curve, step):
+    return curve[step] if step < len(curve) else "an error"

@@ -1,0 +1,177 @@
+"""The explorer without a kernel: one piece of HTML that needs no server and no network.
+
+The formulas are not written twice: PScript compiles the Python functions to JavaScript.
+"""
+
+import ast
+import base64
+import hashlib
+import html as escaping
+import inspect
+import json
+import math
+import textwrap
+from importlib.resources import files
+
+import ipywidgets
+
+from lrcore.explorer import options, summary
+from lrcore.plotting import panels_png
+from lrcore.toy import expected_losses
+
+
+def html(explorer):
+    """The explorer as self-contained HTML, or None where PScript is not installed (Colab)."""
+    try:
+        from pscript import py2js
+    except ImportError:
+        return None
+    curves = explorer.curves(explorer.start)
+    picture = base64.b64encode(panels_png(explorer.panels(curves))).decode()
+    words = escaping.escape(summary(curves.rate, curves.loss))
+    script = "\n".join(
+        [
+            py2js(_sources(_functions(explorer))),
+            files("lrcore").joinpath("explorer.js").read_text(),
+            f"start(ROOT, {_model(explorer)});",
+        ]
+    )
+    # the same explorer always has the same name, so that stored outputs do not change
+    name = "lr-explorer-" + hashlib.sha256(script.encode()).hexdigest()[:8]
+    script = script.replace("ROOT", f'document.querySelector("#{name}:not([data-ready])")')
+    return PAGE.format(
+        id=name,
+        title=escaping.escape(explorer.name),
+        style=files("lrcore").joinpath("explorer.css").read_text(),
+        controls="\n".join(_control(n, w, explorer.start[n]) for n, w in explorer.widgets.items()),
+        picture=picture,
+        summary=words,
+        code=escaping.escape(explorer.code(explorer.start)),
+        script=script.replace("</", "<\\/"),
+    )
+
+
+PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer of {title}">
+<style>
+{style}</style>
+<form class="lr-controls" autocomplete="off" hidden>
+{controls}
+<p class="lr-buttons"><button type="button" class="lr-pin">Pin this curve</button>
+<button type="button" class="lr-reset">Reset</button></p>
+</form>
+<p class="lr-message" role="alert" hidden></p>
+<img class="lr-fallback" alt="{summary}" src="data:image/png;base64,{picture}">
+<div class="lr-panels"></div>
+<p class="lr-reading" aria-hidden="true"></p>
+<p class="lr-summary" aria-live="polite">{summary}</p>
+<div class="lr-code-box"><p>This curve in PyTorch <button type="button" class="lr-copy" hidden>Copy</button></p>
+<pre class="lr-code">{code}</pre></div>
+<script>
+(() => {{
+"use strict";
+{script}
+}})();
+</script>
+</div>
+"""
+
+
+def _control(name, widget, value):
+    """One labelled native input."""
+    if isinstance(widget, ipywidgets.Dropdown):
+        rows = "".join(
+            f'<option value="{i}"{" selected" if option == value else ""}>'
+            f"{escaping.escape(label)}</option>"
+            for i, (label, option) in enumerate(options(widget))
+        )
+        field = f'<select name="{name}">{rows}</select>'
+    elif isinstance(widget, ipywidgets.Checkbox):
+        field = f'<input type="checkbox" name="{name}"{" checked" if value else ""}>'
+    else:
+        log = isinstance(widget, ipywidgets.FloatLogSlider)
+        now = round(math.log(value, widget.base), 6) if log else value
+        base = f' data-base="{widget.base:g}"' if log else ""
+        field = (
+            f'<input type="range" name="{name}" min="{widget.min}" max="{widget.max}" '
+            f'step="{widget.step}" value="{now}"{base}>'
+        )
+    return f"<label><span>{name}</span>{field}<output>{escaping.escape(str(value))}</output></label>"
+
+
+def _model(explorer):
+    """What `start` in explorer.js needs, as a JavaScript object."""
+    menus = {
+        name: [_option(value) for _, value in options(widget)]
+        for name, widget in explorer.widgets.items()
+        if isinstance(widget, ipywidgets.Dropdown)
+    }
+    fixed = {name: _option(value) for name, value in explorer.fixed.items()}
+    entries = {
+        "fixed": _object({name: _object(option) for name, option in fixed.items()}),
+        "menus": _object({n: "[" + ", ".join(map(_object, m)) + "]" for n, m in menus.items()}),
+        "rate": _call(explorer, explorer.formula),
+        "momentum": _call(explorer, explorer.momentum_formula),
+        "metric": _call(explorer, explorer.metric),
+        "losses": "(rates) => expected_losses(rates, CURVATURES, NOISE_VARIANCE, START)",
+        "summary": "summary",
+        "name": json.dumps(explorer.name),
+        "code": json.dumps(explorer.code_template()),
+    }
+    return _object(entries)
+
+
+def _object(entries):
+    return "{" + ", ".join(f"{name}: {value}" for name, value in entries.items()) + "}"
+
+
+def _option(value):
+    """A value in both languages: for the formula in JavaScript, for the code to copy in Python."""
+    if callable(value):
+        source = json.dumps(textwrap.dedent(inspect.getsource(value)))
+        return {"value": value.__name__, "text": json.dumps(value.__name__), "source": source}
+    return {"value": json.dumps(value), "text": json.dumps(repr(value)), "source": '""'}
+
+
+def _call(explorer, function):
+    """A JavaScript function (t, v, metrics) that calls a formula with the values v."""
+    if function is None:
+        return "null"
+    arguments = ["t"]
+    for name, default in explorer.arguments(function).values():
+        if name == "metrics":
+            arguments.append("metrics")
+        elif name in explorer.start:
+            arguments.append("v." + name)
+        else:
+            arguments.append(json.dumps(default))
+    return f"(t, v, metrics) => {function.__name__}({', '.join(arguments)})"
+
+
+def _functions(explorer):
+    """Every Python function that the page needs, those they call included."""
+    wanted = [explorer.formula, explorer.momentum_formula, explorer.metric]
+    wanted += [value for value in explorer.fixed.values() if callable(value)]
+    for widget in explorer.widgets.values():
+        if isinstance(widget, ipywidgets.Dropdown):
+            wanted += [value for _, value in options(widget) if callable(value)]
+    wanted += [expected_losses, summary]
+    return [function for function in wanted if function is not None]
+
+
+def _sources(functions):
+    """The Python source of the functions and of all they refer to, ready for PScript."""
+    sources = {}
+    while functions:
+        function = functions.pop()
+        if function.__name__ in sources:
+            continue
+        source = textwrap.dedent(inspect.getsource(function))
+        sources[function.__name__] = source
+        used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+        for name in sorted(used & function.__globals__.keys()):
+            value = function.__globals__[name]
+            if inspect.isfunction(value):
+                functions.append(value)
+            elif isinstance(value, (int, float, tuple)):
+                sources[name] = f"{name} = {value!r}"
+    return "\n\n".join(sources[name] for name in sorted(sources))

@@ -1,0 +1,90 @@
+"""The book's one matplotlib style, its curves, and the printing of a formula's own source."""
+
+import inspect
+import io
+
+from IPython.display import Markdown
+from matplotlib import pyplot as plt
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from lrcore.toy import expected_losses
+
+# Colours differ in lightness as well as hue, and lines in dash, so that no reader needs colour.
+COLOURS = ("#1f5fbf", "#c2410c", "#0f766e", "#9333ea", "#737373")
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (7, 2, 1, 2)), (0, (2, 2)))
+
+STYLE = {
+    "figure.dpi": 110,
+    "figure.figsize": (7.2, 2.9),
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e5e5e5",
+    "font.size": 10,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "savefig.facecolor": "white",
+}
+
+
+def draw_curves(ax, curves, ylabel, log=False):
+    """Draw {label: values} on a matplotlib axes, one value per optimizer step, from step 0 on."""
+    for i, (label, values) in enumerate(curves.items()):
+        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+        ax.plot(range(len(values)), values, label=label, **style)
+    ax.set_xlabel("optimizer step")
+    ax.set_ylabel(ylabel)
+    if log:
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+    if len(curves) > 1:
+        ax.legend()
+
+
+def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=False):
+    """Show one panel of curves. `curves` maps a label to a list of values, one per step."""
+    with rc_context(STYLE):
+        _, ax = plt.subplots()
+        draw_curves(ax, curves, ylabel, log)
+        ax.set_xlabel(xlabel)
+        plt.show()
+
+
+def plot_schedules(schedules):
+    """Show learning rates on the left, and what they do to the toy optimizer on the right.
+
+    `schedules` maps a label to a list of learning rates, one per optimizer step.
+    """
+    losses = {label: expected_losses(rates) for label, rates in schedules.items()}
+    with rc_context(STYLE):
+        _, (left, right) = plt.subplots(1, 2)
+        draw_curves(left, schedules, "learning rate")
+        draw_curves(right, losses, "expected loss", log=True)
+        plt.show()
+
+
+def panels_png(panels, pinned=()):
+    """A PNG of an explorer's panels side by side, those of a pinned curve dashed under them.
+
+    Both are lists of (name, axis label, log scale, values), as `Explorer.panels` gives them.
+    """
+    with rc_context(STYLE):
+        # no pyplot: it would keep every figure that a moving slider makes
+        figure = Figure(figsize=(3.6 * len(panels), 2.9))
+        for i, (_, ylabel, log, values) in enumerate(panels):
+            ax = figure.add_subplot(1, len(panels), i + 1)
+            if pinned:
+                ax.plot(pinned[i][3], color="#737373", linestyle="--")
+            draw_curves(ax, {ylabel: values}, ylabel, log)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def show_source(function):
+    """Show the source of a function: the text on the page is the code that runs."""
+    return Markdown(f"```python\n{inspect.getsource(function)}```")

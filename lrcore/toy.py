@@ -1,0 +1,82 @@
+"""The noisy quadratic model: an optimization problem small enough to be solved exactly.
+
+The loss is L(w) = 1/2 sum_i h_i w_i^2. A mini-batch shows SGD not the gradient h_i w_i but that
+plus noise of variance s^2 h_i: steep directions are noisy directions, as in a neural network.
+Sources: Zhang et al. 2019, https://arxiv.org/abs/1907.04164; Wu et al. 2018,
+https://arxiv.org/abs/1803.02021.
+"""
+
+CURVATURES = (1.0, 0.3, 0.1, 0.03, 0.01)  # h_i: one steep direction, one nearly flat
+NOISE_VARIANCE = 0.1  # s^2
+START = 1.0  # every w_i before the first step
+
+
+def expected_losses(rates, curvatures=CURVATURES, noise_variance=NOISE_VARIANCE, start=START):
+    """Expected loss of plain SGD (no momentum) under a learning rate for each optimizer step.
+
+    `rates` holds one learning rate per optimizer step. Returns len(rates) + 1 losses: the one at
+    the start, then the one after each step. Exact: no random number is drawn.
+    """
+    means = [start for h in curvatures]  # the mean of each w_i over all possible noise
+    variances = [0.0 for h in curvatures]
+    losses = []
+    for t in range(len(rates) + 1):
+        loss = 0.0
+        for i in range(len(curvatures)):
+            loss += 0.5 * curvatures[i] * (means[i] * means[i] + variances[i])
+        losses.append(loss)
+        if t < len(rates):
+            for i in range(len(curvatures)):
+                # one step of SGD: w <- w - rate * (h w + noise)
+                shrink = 1 - rates[t] * curvatures[i]
+                means[i] = shrink * means[i]
+                variances[i] = (
+                    shrink * shrink * variances[i]
+                    + rates[t] * rates[t] * noise_variance * curvatures[i]
+                )
+    return losses
+
+
+def simulate(rates, runs=2000, seed=0):
+    """Losses of `runs` independent runs of a real `torch.optim.SGD` on the same model.
+
+    `rates` holds one learning rate per optimizer step. Returns a tensor of shape
+    (len(rates) + 1, runs), float64: the loss of every run before the first step and after each.
+    Its mean over the runs approaches `expected_losses(rates)`.
+    """
+    import torch  # here, so that the rest of this module needs nothing
+
+    generator = torch.Generator().manual_seed(seed)
+    curvatures = torch.tensor(CURVATURES, dtype=torch.float64)
+    weights = torch.full((runs, len(CURVATURES)), START, dtype=torch.float64)
+    optimizer = torch.optim.SGD([weights], lr=0.0)
+    losses = [(0.5 * curvatures * weights**2).sum(dim=1)]
+    for rate in rates:
+        noise = torch.randn(weights.shape, dtype=torch.float64, generator=generator)
+        weights.grad = curvatures * weights + noise * (NOISE_VARIANCE * curvatures).sqrt()
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+        losses.append((0.5 * curvatures * weights**2).sum(dim=1))
+    return torch.stack(losses)
+
+
+def validation_loss(t, flattens_at=40, noise=0.02, jump_at=80, jump=0.0):
+    """A made-up validation loss for epoch t, to feed a scheduler that watches a metric.
+
+    It falls from 1 to 0.2 until epoch `flattens_at` and stays there. `noise` is the largest
+    random deviation up or down; `jump` is added from epoch `jump_at` on. Only + - * / are used,
+    so that every machine and every browser computes the same digits.
+    """
+    left = max(0.0, 1 - t / flattens_at)
+    loss = 0.2 + 0.8 * left * left + noise * scatter(t)
+    if t >= jump_at:
+        loss += jump
+    return loss
+
+
+def scatter(t):
+    """A number between -1 and 1 that looks random but is always the same for the same t."""
+    x = t + 1
+    for _ in range(4):
+        x = (x * x * 7 + x * 11 + 5) % 32749  # products stay exact: far below 2**53
+    return 2 * x / 32748 - 1
