@@ -8,12 +8,19 @@ def check(answer, expected, tolerance=1e-9):
 
     `expected` is a number, or a list of learning rates, one per step. `answer` is the same, or
     a function of the step t that returns one rate. A wrong answer is reported by the first step
-    that differs, with the value expected there and the value got. `tolerance` is relative.
+    that differs, with the value expected there and the value got, or the error that a function
+    raised. `tolerance` is relative; near 0, a thousandth of it counts from the largest rate.
     """
     single = isinstance(expected, (int, float))
     wanted = [expected] if single else expected
+    raised = ""
     if callable(answer):
-        given = [answer(t) for t in range(len(wanted))]
+        given = []
+        try:
+            for t in range(len(wanted)):
+                given.append(answer(t))
+        except Exception as error:
+            raised = repr(error)
     elif isinstance(answer, (list, tuple)) and not single:
         given = answer
     elif single:
@@ -21,14 +28,15 @@ def check(answer, expected, tolerance=1e-9):
     else:
         return _wrong(f"expected {len(wanted)} rates in a list, got {answer!r}.")
 
+    largest = max([abs(number) for number in wanted if abs(number) < math.inf] + [0])
     for t in range(min(len(given), len(wanted))):
         where = "" if single else f"step {t}: "
         number = _number(given[t])
-        if number is None:
-            return _wrong(f"{where}expected {_text(wanted[t])}, got {given[t]!r}, which is no number.")
-        # the negation catches NaN, which is neither close nor far
-        if not abs(number - wanted[t]) <= tolerance * max(abs(wanted[t]), abs(number)):
-            return _wrong(f"{where}expected {_text(wanted[t])}, got {_text(number)}.")
+        got = f"{given[t]!r}, which is no number" if number is None else _text(number)
+        if number is None or not _close(number, wanted[t], tolerance, largest):
+            return _wrong(f"{where}expected {_text(wanted[t])}, got {got}.")
+    if raised:
+        return _wrong(f"step {len(given)}: your function raised {raised}.")
     if len(given) != len(wanted):
         return _wrong(f"expected {len(wanted)} rates, got {len(given)}.")
     print("Correct." if single else f"Correct: all {len(wanted)} steps agree.")
@@ -43,9 +51,16 @@ def _wrong(message):
 def _number(value):
     # float() and not ==: an object may claim to equal anything
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        return None if isinstance(value, str) else float(value)
+    except Exception:  # many kinds: a tensor of two numbers raises RuntimeError
         return None
+
+
+def _close(got, wanted, tolerance, largest):
+    size = max(abs(got), abs(wanted))
+    if not size < math.inf:  # infinity is close to itself only, and NaN to nothing
+        return got == wanted
+    return abs(got - wanted) <= tolerance * max(size, 0.001 * largest)
 
 
 def _text(number):

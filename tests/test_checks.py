@@ -1,0 +1,183 @@
+"""`check` accepts what is right, and says where and how the rest is wrong."""
+
+import inspect
+import math
+
+import pytest
+import torch
+
+from lrcore import check, checks, formulas, toy
+
+RATES = [0.5, 0.5, 0.05, 0.05]
+
+
+def verdict(capsys, *arguments, **options):
+    """What check printed; what it returned must say the same."""
+    correct = check(*arguments, **options)
+    text = capsys.readouterr().out.strip()
+    assert correct is text.startswith("Correct")
+    return text
+
+
+def halve(t):
+    return 0.5 ** (t + 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [RATES, tuple(RATES), lambda t: RATES[t], list(torch.tensor(RATES, dtype=torch.float64))],
+    ids=["list", "tuple", "function", "tensors"],
+)
+def test_right_rates(capsys, answer):
+    assert verdict(capsys, answer, RATES) == "Correct: all 4 steps agree."
+
+
+@pytest.mark.parametrize("answer", [0.25, 0.25 * (1 + 1e-12), torch.tensor(0.25), lambda t: 0.25])
+def test_a_right_number(capsys, answer):
+    assert verdict(capsys, answer, 0.25) == "Correct."
+
+
+def test_whole_numbers(capsys):
+    assert verdict(capsys, 30.0, 30) == "Correct."
+    assert verdict(capsys, 31, 30) == "Not yet: expected 30, got 31."
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ([0.5, 0.5, 0.5, 0.05], "step 2: expected 0.05, got 0.5."),
+        ([0.5, 0.4, 0.5, 0.5], "step 1: expected 0.5, got 0.4."),
+        (lambda t: 0.5 if t else 0, "step 0: expected 0.5, got 0."),
+        ([0.5, None, 0.05, 0.05], "step 1: expected 0.5, got None, which is no number."),
+        ([0.5, "0.5", 0.05, 0.05], "step 1: expected 0.5, got '0.5', which is no number."),
+        ([0.5, [0.5], 0.05, 0.05], "step 1: expected 0.5, got [0.5], which is no number."),
+        ([0.5, 10**400, 0.05, 0.05], f"step 1: expected 0.5, got {10**400}, which is no number."),
+        ([0.5, math.nan, 0.05, 0.05], "step 1: expected 0.5, got nan."),
+        (lambda t: math.inf, "step 0: expected 0.5, got inf."),
+        (lambda t: -math.inf, "step 0: expected 0.5, got -inf."),
+        (lambda t: None, "step 0: expected 0.5, got None, which is no number."),
+        (RATES[:3], "expected 4 rates, got 3."),
+        ([*RATES, 0.005], "expected 4 rates, got 5."),
+        ([0.4], "step 0: expected 0.5, got 0.4."),
+        ([], "expected 4 rates, got 0."),
+        (0.5, "expected 4 rates in a list, got 0.5."),
+        (None, "expected 4 rates in a list, got None."),
+        (..., "expected 4 rates in a list, got Ellipsis."),
+        ("0.5", "expected 4 rates in a list, got '0.5'."),
+    ],
+)
+def test_wrong_rates_are_told_by_their_first_wrong_step(capsys, answer, said):
+    assert verdict(capsys, answer, RATES) == "Not yet: " + said
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (0.3, "expected 0.25, got 0.3."),
+        (-0.25, "expected 0.25, got -0.25."),
+        (None, "expected 0.25, got None, which is no number."),
+        ("0.25", "expected 0.25, got '0.25', which is no number."),
+        ([0.25], "expected 0.25, got [0.25], which is no number."),
+        (math.nan, "expected 0.25, got nan."),
+        (math.inf, "expected 0.25, got inf."),
+        (torch.ones(2), "expected 0.25, got tensor([1., 1.]), which is no number."),
+    ],
+)
+def test_a_wrong_number(capsys, answer, said):
+    assert verdict(capsys, answer, 0.25) == "Not yet: " + said
+
+
+def test_digits_that_matter_are_shown(capsys):
+    said = "Not yet: step 0: expected 0.1, got 0.1000001."
+    assert verdict(capsys, [0.1000001], [0.1]) == said
+
+
+def test_tolerance_is_relative(capsys):
+    assert verdict(capsys, [1e-5 * (1 + 1e-8)], [1e-5]).startswith("Not yet: step 0")
+    assert verdict(capsys, [1e-5 * (1 + 1e-8)], [1e-5], tolerance=1e-7).startswith("Correct")
+    assert verdict(capsys, 1.04, 1.0, tolerance=0.05) == "Correct."
+
+
+def test_rounding_next_to_zero_is_no_mistake(capsys):
+    # the end of a cosine: one way of writing it gives 0, another 1e-33
+    wanted = [(1 + math.cos(math.pi * t / 10)) / 2 for t in range(11)]
+    assert wanted[10] == 0
+    assert verdict(capsys, lambda t: math.cos(math.pi * t / 20) ** 2, wanted).startswith("Correct")
+    assert verdict(capsys, [1.0, 1e-9], [1.0, 0.0]) == "Not yet: step 1: expected 0, got 1e-09."
+
+
+def test_only_infinity_equals_infinity(capsys):
+    assert verdict(capsys, [math.inf], [math.inf]).startswith("Correct")
+    assert verdict(capsys, [5.0], [math.inf]) == "Not yet: step 0: expected inf, got 5."
+    diverging = [1.0, 2.0, math.inf]
+    assert verdict(capsys, [1.0, 3.0, math.inf], diverging).startswith("Not yet: step 1")
+
+
+class EqualToAll:
+    """Claims to be whatever it is compared with."""
+
+    def __eq__(self, other):
+        return True
+
+    __le__ = __lt__ = __ge__ = __gt__ = __eq__
+    __hash__ = None
+
+    def __sub__(self, other):
+        return 0.0
+
+    __rsub__ = __sub__
+
+    def __repr__(self):
+        return "0.5"
+
+
+class FloatEqualToAll(EqualToAll, float):
+    __hash__ = float.__hash__
+
+
+def test_a_forged_equality_does_not_pass(capsys):
+    said = "step 0: expected 0.5, got 0.5, which is no number."
+    assert verdict(capsys, [EqualToAll()] * 4, RATES) == "Not yet: " + said
+    assert verdict(capsys, EqualToAll(), 0.5) == "Not yet: " + said.removeprefix("step 0: ")
+    assert verdict(capsys, FloatEqualToAll(9), 0.5) == "Not yet: expected 0.5, got 9."
+
+
+def test_a_function_that_raises_is_told_by_its_step(capsys):
+    def answer(t):
+        if t == 2:
+            raise KeyError("milestone")
+        return RATES[t]
+
+    said = "Not yet: step 2: your function raised KeyError('milestone')."
+    assert verdict(capsys, answer, RATES) == said
+
+
+def test_an_earlier_wrong_step_comes_before_the_error(capsys):
+    def answer(t):
+        return [0.5, 0.4][t]
+
+    assert verdict(capsys, answer, RATES) == "Not yet: step 1: expected 0.5, got 0.4."
+
+
+def test_ctrl_c_still_stops_a_function():
+    def answer(t):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check(answer, RATES)
+
+
+def test_a_function_is_asked_once_for_each_step_in_order():
+    asked = []
+    check(lambda t: asked.append(t) or halve(t), [halve(t) for t in range(5)])
+    assert asked == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("module", [checks, formulas, toy], ids=lambda m: m.__name__)
+def test_later_the_page_itself_can_run_this_module(module):
+    pscript = pytest.importorskip("pscript")
+    lines = inspect.getsource(module).splitlines()
+    source = "\n".join(line for line in lines if not line.lstrip().startswith("import "))
+    imports = {line.strip().split("  #")[0] for line in lines if line.lstrip().startswith("import")}
+    assert imports <= {"import math", "import torch"}
+    assert "function" in pscript.py2js(source)
