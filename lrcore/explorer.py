@@ -182,10 +182,10 @@ class Explorer:
 
     def arguments(self, function):
         """How the page calls a formula: its parameters in order, each a control's or a default."""
-        return {
-            name: ("lr" if name == "base_lr" and name not in self.scheduler_names else name, default)
-            for name, default in _parameters(function).items()
-        }
+        parameters = _parameters(function)
+        # the optimizer's own rate, unless the scheduler has a base_lr of its own as CyclicLR has
+        own = {"base_lr": "base_lr" if "base_lr" in self.scheduler_names else "lr"}
+        return {name: (own.get(name, name), default) for name, default in parameters.items()}
 
     def _formula_curve(self, function, values, metrics):
         known = {**values, "metrics": metrics}
@@ -206,8 +206,9 @@ class Explorer:
                 self._check_setting({**self.start, name: value}, f"{name}={value!r}")
 
     def _check_setting(self, values, what):
-        if not isinstance(values["steps"], int) or values["steps"] < 1:
-            raise ValueError(f"explore: steps={values['steps']!r}: allowed is a whole number above 0")
+        steps = values["steps"]
+        if not isinstance(steps, int) or steps < 1:
+            raise ValueError(f"explore: steps={steps!r}: allowed is a whole number above 0")
         curves = self.curves(values)
         if curves.error and not curves.rate:
             raise ValueError(

@@ -64,7 +64,8 @@ PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer o
 <div class="lr-panels"></div>
 <p class="lr-reading" aria-hidden="true"></p>
 <p class="lr-summary" aria-live="polite">{summary}</p>
-<div class="lr-code-box"><p>This curve in PyTorch <button type="button" class="lr-copy" hidden>Copy</button></p>
+<div class="lr-code-box"><p>This curve in PyTorch
+<button type="button" class="lr-copy" hidden>Copy</button></p>
 <pre class="lr-code">{code}</pre></div>
 <script>
 (() => {{
@@ -95,7 +96,8 @@ def _control(name, widget, value):
             f'<input type="range" name="{name}" min="{widget.min}" max="{widget.max}" '
             f'step="{widget.step}" value="{now}"{base}>'
         )
-    return f"<label><span>{name}</span>{field}<output>{escaping.escape(str(value))}</output></label>"
+    shown = escaping.escape(str(value))
+    return f"<label><span>{name}</span>{field}<output>{shown}</output></label>"
 
 
 def _model(explorer):

@@ -29,7 +29,8 @@ def trace(scheduler, steps, lr=0.1, metrics=None, **params):
     if not isinstance(steps, int) or steps < 0:
         raise ValueError(f"steps={steps!r}: allowed is a whole number, 0 or more")
     if metrics is not None and len(metrics) < steps:
-        raise ValueError(f"metrics has {len(metrics)} values: needed is one for each of {steps} steps")
+        got = len(metrics)
+        raise ValueError(f"metrics has {got} values: needed is one for each of {steps} steps")
     rows = list(trace_steps(scheduler, steps, lr, metrics, params))
     return Trace([rate for rate, _ in rows], [momentum for _, momentum in rows])
 
