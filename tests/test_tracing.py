@@ -1,0 +1,131 @@
+"""`trace` writes down what every optimizer step used."""
+
+import warnings
+
+import pytest
+import torch
+from torch.optim import lr_scheduler
+from torch.optim.swa_utils import SWALR
+
+from lrcore import trace
+from lrcore.schedulers import WarmupRestarts
+
+
+class NotingSGD(torch.optim.SGD):
+    """An SGD that writes down the rate and momentum with which each step really ran."""
+
+    used = []
+
+    def step(self, closure=None):
+        group = self.param_groups[0]
+        self.used.append((group["lr"], group["momentum"]))
+        return super().step(closure)
+
+
+def test_entry_t_is_what_step_t_used(monkeypatch):
+    monkeypatch.setattr(torch.optim, "SGD", NotingSGD)
+    monkeypatch.setattr(NotingSGD, "used", [])
+    traced = trace(lr_scheduler.OneCycleLR, 20, max_lr=1.0, total_steps=20)
+    assert NotingSGD.used == list(zip(traced.lr, traced.momentum, strict=True))
+
+
+def test_the_first_rate_is_not_skipped():
+    assert trace(lr_scheduler.StepLR, 5, lr=1.0, step_size=2).lr == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01]
+    )
+
+
+def test_each_call_has_a_fresh_optimizer():
+    first = trace(lr_scheduler.ExponentialLR, 30, lr=0.3, gamma=0.9)
+    assert first == trace(lr_scheduler.ExponentialLR, 30, lr=0.3, gamma=0.9)
+    assert first.lr[0] == 0.3
+
+
+def test_lr_is_the_optimizers_own_rate():
+    assert trace(lr_scheduler.ConstantLR, 1, lr=0.6, factor=0.5).lr == pytest.approx([0.3])
+    assert trace(lr_scheduler.ConstantLR, 1, factor=0.5).lr == pytest.approx([0.05])
+
+
+def test_momentum_stays_where_the_scheduler_leaves_it():
+    assert trace(lr_scheduler.StepLR, 4, step_size=2).momentum == [0.9] * 4
+
+
+def test_momentum_of_one_cycle_mirrors_the_rate():
+    traced = trace(lr_scheduler.OneCycleLR, 100, max_lr=1.0, total_steps=100)
+    assert traced.lr[29] == max(traced.lr) == pytest.approx(1.0)
+    assert traced.momentum[29] == min(traced.momentum) == pytest.approx(0.85)
+    assert traced.momentum[0] == max(traced.momentum) == pytest.approx(0.95)
+
+
+def test_momentum_of_cyclic_mirrors_the_rate():
+    traced = trace(lr_scheduler.CyclicLR, 9, base_lr=0.1, max_lr=0.5, step_size_up=4)
+    assert traced.lr == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.4, 0.3, 0.2, 0.1])
+    falling = [0.9, 0.875, 0.85, 0.825, 0.8]
+    assert traced.momentum == pytest.approx(falling + falling[3::-1])
+
+
+def test_a_function_may_make_the_scheduler():
+    def warm_up_then_cosine(optimizer, warm_up):
+        climb = lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=warm_up)
+        fall = lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)
+        return lr_scheduler.SequentialLR(optimizer, [climb, fall], milestones=[warm_up])
+
+    rates = trace(warm_up_then_cosine, 16, lr=1.0, warm_up=5).lr
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[5] == pytest.approx(1.0)
+    assert rates[15] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_plateau_sees_one_metric_a_step():
+    metrics = [1.0, 0.5, 0.5, 0.5, 0.5]
+    traced = trace(lr_scheduler.ReduceLROnPlateau, 5, lr=1.0, metrics=metrics, patience=1)
+    assert traced.lr == pytest.approx([1, 1, 1, 1, 0.1])
+
+
+def test_metrics_may_be_longer_than_needed_but_not_shorter():
+    assert len(trace(lr_scheduler.ReduceLROnPlateau, 2, metrics=[1.0] * 9).lr) == 2
+    with pytest.raises(ValueError, match="metrics has 1 values: needed is one for each of 2 steps"):
+        trace(lr_scheduler.ReduceLROnPlateau, 2, metrics=[1.0])
+
+
+def test_a_plateau_without_metrics_is_an_error_that_says_so():
+    with pytest.raises(ValueError, match="metrics=None: ReduceLROnPlateau needs one metric"):
+        trace(lr_scheduler.ReduceLROnPlateau, 3)
+
+
+def test_metrics_for_a_scheduler_that_watches_none_are_an_error_that_says_so():
+    with pytest.raises(ValueError, match=r"metrics=\[1.0, 2.0\]: StepLR takes no metric"):
+        trace(lr_scheduler.StepLR, 2, metrics=[1.0, 2.0], step_size=1)
+
+
+@pytest.mark.parametrize("steps", [-1, 2.0, "3", None])
+def test_a_wrong_number_of_steps_is_named(steps):
+    with pytest.raises(ValueError, match=f"steps={steps!r}: allowed is a whole number"):
+        trace(lr_scheduler.StepLR, steps, step_size=1)
+
+
+def test_no_steps_give_no_rates():
+    assert trace(lr_scheduler.StepLR, 0, step_size=1) == ([], [])
+
+
+def test_what_torch_refuses_stays_torchs_own_error():
+    with pytest.raises(ValueError, match="Starting multiplicative factor"):
+        trace(lr_scheduler.LinearLR, 3, start_factor=0)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "params"),
+    [
+        (lr_scheduler.StepLR, {"step_size": 2}),
+        (lr_scheduler.CyclicLR, {"base_lr": 0.1, "max_lr": 1.0}),
+        (lr_scheduler.CosineAnnealingWarmRestarts, {"T_0": 3}),
+        (lr_scheduler.MultiplicativeLR, {"lr_lambda": lambda t: 0.9}),
+        (SWALR, {"swa_lr": 0.05}),
+        (WarmupRestarts, {"T_0": 4, "T_up": 1}),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_no_warnings(scheduler, params):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trace(scheduler, 30, **params)
