@@ -1,0 +1,49 @@
+"""Sphinx extension of the book: MathJax from the book itself, and the page at its root.
+
+The package sphinx-mathjax-offline carries all of MathJax 3 (23 MB). A page loads one script and a
+few fonts, so only those are copied. The "full" script holds every TeX extension: nothing is loaded
+later, not even by a rare command.
+"""
+
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+
+from sphinx.util.fileutil import copy_asset
+
+SCRIPT = "tex-chtml-full.js"
+FONTS = "output/chtml/fonts/woff-v2"
+
+# The chapters lie in a folder, and so does the front page: the root only leads there.
+ROOT_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="0; url={page}">
+<link rel="canonical" href="{page}">
+<title>{title}</title>
+</head>
+<body><p><a href="{page}">{title}</a></p></body>
+</html>
+"""
+
+
+def finish(app, error):
+    """Add to the built pages what Sphinx does not make."""
+    if error or app.builder.format != "html":
+        return
+    source = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    target = Path(app.outdir) / "_static" / "mathjax"
+    copy_asset(source / SCRIPT, target)
+    copy_asset(source / FONTS, target / FONTS)
+
+    page = f"{app.config.root_doc}.html"
+    title = escape(app.config.html_title)
+    Path(app.outdir, "index.html").write_text(ROOT_PAGE.format(page=page, title=title))
+
+
+def setup(app):
+    app.config.mathjax_path = f"mathjax/{SCRIPT}"
+    app.connect("build-finished", finish)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
