@@ -92,6 +92,8 @@ class Explorer:
                 "a function (t, base_lr, ...) of plain numbers"
             )
         self._check_names(controls)
+        own = {"lr": _parameters(explore)["lr"], "steps": _parameters(explore)["steps"]}
+        self.defaults = {**own, **_parameters(metric), **_parameters(scheduler)}
         self.widgets = {}
         self.fixed = {}
         for name, abbreviation in controls.items():
@@ -145,8 +147,7 @@ class Explorer:
                 "slider, Dropdown, Checkbox or fixed widget"
             )
         if widget is not abbreviation:
-            default = {**_parameters(self.metric), **_parameters(self.scheduler)}.get(name)
-            _set_start(widget, default)
+            _set_start(widget, self.defaults.get(name))
         if not isinstance(widget, ipywidgets.fixed):
             widget.description = name
         return widget

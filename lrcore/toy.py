@@ -11,30 +11,33 @@ NOISE_VARIANCE = 0.1  # s^2
 START = 1.0  # every w_i before the first step
 
 
-def expected_losses(rates, curvatures=CURVATURES, noise_variance=NOISE_VARIANCE, start=START):
-    """Expected loss of plain SGD (no momentum) under a learning rate for each optimizer step.
+def expected_losses(
+    rates, curvatures=CURVATURES, noise_variance=NOISE_VARIANCE, start=START
+):
+    """Expected loss of plain SGD (no momentum), before each step and after the last.
 
-    `rates` holds one learning rate per optimizer step. Returns len(rates) + 1 losses: the one at
-    the start, then the one after each step. Exact: no random number is drawn.
+    `rates` holds one learning rate per optimizer step. Returns len(rates) + 1
+    losses. They are exact: no random number is drawn.
     """
-    means = [start for h in curvatures]  # the mean of each w_i over all possible noise
+    # mean and variance of each w_i, over all the noise that there could be
+    means = [start for h in curvatures]
     variances = [0.0 for h in curvatures]
-    losses = []
-    for t in range(len(rates) + 1):
-        loss = 0.0
-        for i in range(len(curvatures)):
-            loss += 0.5 * curvatures[i] * (means[i] * means[i] + variances[i])
-        losses.append(loss)
-        if t < len(rates):
-            for i in range(len(curvatures)):
-                # one step of SGD: w <- w - rate * (h w + noise)
-                shrink = 1 - rates[t] * curvatures[i]
-                means[i] = shrink * means[i]
-                variances[i] = (
-                    shrink * shrink * variances[i]
-                    + rates[t] * rates[t] * noise_variance * curvatures[i]
-                )
+    losses = [expected_loss(curvatures, means, variances)]
+    for rate in rates:
+        for i, h in enumerate(curvatures):
+            keep = 1 - rate * h
+            means[i] = keep * means[i]
+            variances[i] = keep * keep * variances[i] + rate * rate * noise_variance * h
+        losses.append(expected_loss(curvatures, means, variances))
     return losses
+
+
+def expected_loss(curvatures, means, variances):
+    """Expected loss 1/2 sum_i h_i E[w_i^2], where E[w_i^2] is squared mean plus variance."""
+    loss = 0.0
+    for i, h in enumerate(curvatures):
+        loss += 0.5 * h * (means[i] * means[i] + variances[i])
+    return loss
 
 
 def simulate(rates, runs=2000, seed=0):
