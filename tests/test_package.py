@@ -1,0 +1,109 @@
+"""What is installed: the wheel of lrcore, the pins of the book, and from where."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import lrcore
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+# package, extras and version in one line of requirements.txt; then perhaps a marker
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.!]+)( ; .+)?$")
+
+
+def pins(root):
+    lines = (root / "requirements.txt").read_text().splitlines()
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def project(root):
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(root, tmp_path_factory):
+    """The wheel of lrcore, built from a copy of what it needs."""
+    folder = tmp_path_factory.mktemp("package")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, folder)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(root / "lrcore", folder / "lrcore", ignore=ignored)
+    (folder / "chapters").mkdir()
+    (folder / "chapters" / "stray.py").write_text("")
+    build = "from flit_core import buildapi; buildapi.build_wheel('.')"
+    subprocess.run([sys.executable, "-c", build], cwd=folder, check=True)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        yield archive
+
+
+def test_the_wheel_holds_lrcore_and_nothing_else(wheel, root):
+    info = f"lrcore-{lrcore.__version__}.dist-info/"
+    held = {name for name in wheel.namelist() if not name.startswith(info)}
+    kinds = {".py", ".js", ".css"}
+    sources = (path for path in (root / "lrcore").rglob("*") if path.suffix in kinds)
+    assert held == {path.relative_to(root).as_posix() for path in sources}
+
+
+def test_the_wheel_names_its_licence_and_its_python(wheel):
+    metadata = wheel.read(f"lrcore-{lrcore.__version__}.dist-info/METADATA").decode()
+    assert "\nLicense-Expression: MIT\n" in metadata
+    assert "\nRequires-Python: >=3.10\n" in metadata
+    assert any(name.endswith("LICENSE") for name in wheel.namelist())
+
+
+def test_lrcore_asks_for_lower_bounds_alone(project):
+    for text in project["dependencies"]:
+        operators = {bound.operator for bound in Requirement(text).specifier}
+        assert operators == {">="}, text
+
+
+def test_every_requirement_is_pinned(root):
+    wrong = [line for line in pins(root) if not PIN.match(line)]
+    assert not wrong
+    pinned = {canonicalize_name(PIN.match(line)[1]) for line in pins(root)}
+    wanted = [line.split("#")[0] for line in (root / "requirements.in").read_text().splitlines()]
+    wanted = [Requirement(line) for line in wanted if line.strip()]
+    assert len(wanted) > 10
+    missing = [r.name for r in wanted if canonicalize_name(r.name) not in pinned]
+    assert not missing
+
+
+def test_the_pins_fit_the_requirements(root, project):
+    bounds = [line.split("#")[0] for line in (root / "requirements.in").read_text().splitlines()]
+    bounds = [Requirement(line) for line in bounds if line.strip()]
+    bounds += [Requirement(line) for line in project["dependencies"]]
+    for bound in bounds:
+        for line in pins(root):
+            name, version, _ = PIN.match(line).groups()
+            if canonicalize_name(name) == canonicalize_name(bound.name):
+                assert bound.specifier.contains(version), f"{line} does not fit {bound}"
+
+
+def test_no_build_of_torch_is_forced_on_anyone(root):
+    """A CPU build must satisfy the pins, and bring none of CUDA's libraries."""
+    assert "torch==2.13.0" in pins(root)
+    assert not [line for line in pins(root) if re.match(r"nvidia|cuda|triton", line)]
+
+
+def test_nothing_says_where_to_download_from(root):
+    """Which registry or mirror to use is the reader's own setting."""
+    build = ["Makefile", "pyproject.toml", "requirements.in", "requirements.txt", ".ci/run"]
+    files = [root / name for name in build]
+    files += [*root.glob("tools/*"), *root.glob(".github/workflows/*"), *root.glob("chapters/*")]
+    option = re.compile(r"--(extra-)?index-url|--find-links|--trusted-host|\bindex-url\b")
+    for path in files:
+        if path.is_file():
+            assert not option.search(path.read_text()), path.name
+    for name in ("requirements.in", "requirements.txt"):
+        assert "://" not in (root / name).read_text()
