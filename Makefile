@@ -1,0 +1,100 @@
+# Two commands: `make book` and `make test`. Every target sets up all it needs, in .venv.
+
+PYTHON ?= python3
+PORT ?= 8000
+
+BIN := .venv/bin
+READY := .venv/.ready
+BOOK := _build/html/index.html
+SOURCES := _config.yml _toc.yml references.bib tools/book_extension.py \
+	$(wildcard chapters/*.ipynb) $(wildcard assets/*)
+
+# Kernels keep their state (history, profile) out of the home directory, and read no settings there
+# that could change an output. The kernel is the one in .venv, whatever else is installed.
+export IPYTHONDIR := $(CURDIR)/.venv/ipython
+export JUPYTER_PREFER_ENV_PATH := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help book test execute lab serve bench clean browser style unit notebooks pages pins
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+book: $(BOOK) ## build the book: _build/html/index.html
+
+test: browser style book unit notebooks pages ## run every test
+	@echo "All tests passed."
+
+execute: $(READY) ## run all notebooks in place (or some: make execute CHAPTERS=chapters/step_lr.ipynb)
+	@$(BIN)/python tools/execute.py $(CHAPTERS)
+
+lab: $(READY) ## open the chapters in JupyterLab
+	@$(BIN)/jupyter lab --notebook-dir=chapters \
+	  --FileCheckpoints.checkpoint_dir='$(CURDIR)/_build/checkpoints'
+
+serve: $(BOOK) ## serve the built book on this machine (PORT=8000)
+	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+bench: browser $(BOOK) ## measure what the book promises on speed and size
+	@$(BIN)/python tools/bench.py
+
+clean: ## remove all that was built (not .venv)
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis dist
+	find lrcore tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+	  -prune -exec rm -rf {} +
+
+# The parts of `make test`, each also a target of its own.
+
+browser: $(READY)
+	@$(BIN)/python tools/browser.py
+
+style: $(READY)
+	@echo "== style"
+	@$(BIN)/ruff check .
+
+unit: $(READY)
+	@echo "== lrcore, the package, the notebooks' form"
+	@$(BIN)/python -m pytest tests --ignore tests/test_pages.py -n 2 --dist loadfile
+
+notebooks: $(READY)
+	@echo "== every notebook, run again"
+	@$(BIN)/python -m pytest @tests/nbval.args chapters
+
+pages: browser $(BOOK)
+	@echo "== the built pages, in a browser"
+	@$(BIN)/python -m pytest tests/test_pages.py -n 2 --dist loadgroup
+
+$(BOOK): $(READY) $(SOURCES)
+	@rm -rf _build/html
+	@$(BIN)/jupyter-book build . --all -n -W --keep-going
+
+# The environment. The second install adds lrcore itself, from this folder. Importing matplotlib's
+# fonts once builds its font cache here, not in a chapter, where it would leave a message.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo \
+	  "The book needs Python 3.10 or newer, and '$(PYTHON)' is not (name another: make PYTHON=...)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+	  "Python's venv module is missing (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@test -e $@ || $(PYTHON) -m venv --clear .venv
+	@echo "Installing the book's requirements into .venv (the first time takes minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'import matplotlib.font_manager'
+	@touch $@
+
+# Needs the registry. Keeps the pins that still fit; `make pins UPGRADE=--upgrade` takes the newest.
+# PyTorch's CUDA libraries are left out: a CPU build of torch must bring none, and a CUDA build
+# names the exact versions that it needs.
+CUDA := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver \
+	nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 \
+	nvidia-nvtx triton
+pins: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.10 $(UPGRADE) \
+	  --custom-compile-command 'make pins' $(CUDA:%=--no-emit-package %) \
+	  requirements.in --output-file requirements.txt
