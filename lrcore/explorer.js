@@ -8,9 +8,6 @@ const math = {
 
 const HEIGHT = 250;
 const MARGIN = { left: 58, right: 14, top: 14, bottom: 44 };
-const LABELS = {
-  rate: "learning rate", momentum: "momentum", metric: "validation loss", loss: "expected loss",
-};
 
 // Round numbers for an axis: about `count` of them between low and high.
 function linearTicks(low, high, count) {
@@ -22,26 +19,33 @@ function linearTicks(low, high, count) {
   return ticks;
 }
 
+// Powers of ten between low and high.
 function logTicks(low, high) {
-  const first = Math.round(Math.log10(low)), last = Math.round(Math.log10(high));
-  const skip = Math.ceil((last - first) / 5);
+  const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
+  const skip = Math.ceil((last - first + 1) / 6);
   const ticks = [];
   for (let k = first; k <= last; k += skip) ticks.push(10 ** k);
   return ticks;
 }
 
+// The nearest 1, 2 or 5 times a power of ten at or below x.
+function roundDown(x) {
+  const power = 10 ** Math.floor(Math.log10(x));
+  return power * [5, 2, 1].find((m) => m * power <= x * (1 + 1e-9));
+}
+
 const short = (x) => String(Number(x.toPrecision(3)));
 
-// The panel's axes, wide enough for every curve in it.
-function axes(name, curves, steps, width) {
-  const values = curves.flat().filter(Number.isFinite);
-  const log = name === "loss";
+// The panel's axes: as wide as the panel says, or wider where a curve needs it.
+function axes(panel, curves, steps, width) {
+  const values = curves.flat().concat(panel.low, panel.high).filter(Number.isFinite);
+  const log = panel.log;
   let low = Math.min(...values), high = Math.max(...values);
   if (log) {
-    low = 10 ** Math.floor(Math.log10(Math.max(low, 1e-12)));
-    high = 10 ** Math.ceil(Math.log10(Math.max(high, low * 10)));
+    low = roundDown(Math.max(low, 1e-12));
+    high = Math.max(1 / roundDown(1 / high), low * 10);
   } else {
-    if (name === "momentum") low -= (high - low) / 20; // its small moves are far above 0
+    if (panel.name === "momentum") low -= (high - low) / 20; // its small moves are far above 0
     else low = Math.min(0, low);
     high = high > low ? high + (high - low) / 20 : low + 1;
   }
@@ -68,9 +72,9 @@ function path(curve, ax, className) {
   return d ? `<path class="${className}" d="M ${d}"/>` : "";
 }
 
-function drawPanel(svg, name, curve, pinned, steps) {
+function drawPanel(svg, panel, curve, pinned, steps) {
   const width = svg.clientWidth || 320;
-  const ax = axes(name, pinned ? [curve, pinned] : [curve], Math.max(steps, pinned ? pinned.length - 1 : 1), width);
+  const ax = axes(panel, pinned ? [curve, pinned] : [curve], steps, width);
   const { box } = ax;
   const right = box.left + box.width, bottom = box.top + box.height;
   Object.assign(svg.dataset, {
@@ -87,7 +91,7 @@ function drawPanel(svg, name, curve, pinned, steps) {
     rows.join("") + columns.join("") +
     `<line class="lr-axis" x1="${box.left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>` +
     `<text x="${box.left + box.width / 2}" y="${HEIGHT - 8}" text-anchor="middle">optimizer step</text>` +
-    `<text transform="translate(13 ${box.top + box.height / 2}) rotate(-90)" text-anchor="middle">${LABELS[name]}</text>` +
+    `<text transform="translate(13 ${box.top + box.height / 2}) rotate(-90)" text-anchor="middle">${panel.label}</text>` +
     (pinned ? path(pinned, ax, "lr-pinned") : "") + path(curve, ax, "lr-curve") +
     `<line class="lr-cursor" y1="${box.top}" y2="${bottom}" visibility="hidden"/>`;
   return ax;
@@ -97,8 +101,17 @@ function start(root, model) {
   const find = (selector) => root.querySelector(selector);
   const form = find(".lr-controls");
   const inputs = [...form.querySelectorAll("input, select")];
-  const svgs = {};
-  let curves = null, pinned = null, scales = {};
+  const svgs = {}, scales = {};
+  let curves = null, pinned = null;
+
+  for (const { name, label } of model.panels) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.dataset.panel = name;
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", `${label} against optimizer step`);
+    find(".lr-panels").append(svg);
+    svgs[name] = svg;
+  }
 
   // The value of every parameter, for the formulas, and its text, for the code.
   function read() {
@@ -145,18 +158,10 @@ function start(root, model) {
   }
 
   function draw() {
-    const drawn = ["rate", "momentum", "metric", "loss"].filter((name) => curves[name]);
-    for (const name of drawn) {
-      if (!svgs[name]) {
-        svgs[name] = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-        svgs[name].dataset.panel = name;
-        svgs[name].setAttribute("role", "img");
-        svgs[name].setAttribute("aria-label", `${LABELS[name]} against optimizer step`);
-        find(".lr-panels").append(svgs[name]);
-      }
-    }
-    for (const name of drawn) {
-      scales[name] = drawPanel(svgs[name], name, curves[name], pinned && pinned[name], curves.loss.length - 1);
+    const steps = Math.max(curves.rate.length, pinned ? pinned.rate.length : 0);
+    for (const panel of model.panels) {
+      const { name } = panel;
+      scales[name] = drawPanel(svgs[name], panel, curves[name], pinned && pinned[name], steps);
     }
   }
 
@@ -185,12 +190,12 @@ function start(root, model) {
     const across = (event.clientX - svg.getBoundingClientRect().left - ax.box.left) / ax.box.width;
     const t = Math.max(0, Math.min(curves.rate.length - 1, Math.round(across * ax.steps)));
     const readings = [];
-    for (const [name, panel] of Object.entries(svgs)) {
-      const cursor = panel.querySelector(".lr-cursor");
+    for (const { name, label } of model.panels) {
+      const cursor = svgs[name].querySelector(".lr-cursor");
       cursor.setAttribute("x1", ax.x(t));
       cursor.setAttribute("x2", ax.x(t));
       cursor.setAttribute("visibility", "visible");
-      readings.push(`${LABELS[name]} ${short(curves[name][t])}`);
+      readings.push(`${label} ${short(curves[name][t])}`);
     }
     find(".lr-reading").textContent = `Step ${t}: ${readings.join(", ")}`;
   }

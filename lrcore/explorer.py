@@ -52,6 +52,24 @@ class Curves(NamedTuple):
     error: Exception | None  # what ended the curve early, if anything did
 
 
+class Panel(NamedTuple):
+    """One picture of an explorer. low and high bound it over the start and all ends of controls."""
+
+    name: str  # of the field of Curves that it draws
+    label: str
+    log: bool
+    low: float
+    high: float
+
+
+PANELS = {
+    "rate": ("learning rate", False),
+    "momentum": ("momentum", False),
+    "metric": ("validation loss", False),
+    "loss": ("expected loss", True),
+}
+
+
 def explore(scheduler, lr=0.5, steps=100, formula=None, metric=None, **controls):
     """Sliders for a learning-rate scheduler; reads like `ipywidgets.interact`.
 
@@ -103,7 +121,7 @@ class Explorer:
             else:
                 self.widgets[name] = widget
         self.start = self.values()
-        self._check_values()
+        self.panels = self._try_values()
 
     # --- reading the arguments
 
@@ -199,14 +217,24 @@ class Explorer:
             pass
         return curve
 
-    def _check_values(self):
-        """Try the start and both ends of every control: torch must accept them and agree."""
-        self._check_setting(self.start, "the start")
+    def _try_values(self):
+        """Try the start and both ends of every control: torch must accept them and agree.
+
+        Returns the panels, wide enough for all that was seen: axes that change with every move
+        would hide what moves.
+        """
+        tried = [self._try(self.start, "the start")]
         for name, widget in self.widgets.items():
             for value in ends(widget):
-                self._check_setting({**self.start, name: value}, f"{name}={value!r}")
+                tried.append(self._try({**self.start, name: value}, f"{name}={value!r}"))
+        panels = []
+        for name, (label, log) in PANELS.items():
+            if getattr(tried[0], name) is not None:
+                seen = [y for curves in tried for y in getattr(curves, name) if math.isfinite(y)]
+                panels.append(Panel(name, label, log, min(seen), max(seen)))
+        return panels
 
-    def _check_setting(self, values, what):
+    def _try(self, values, what):
         steps = values["steps"]
         if not isinstance(steps, int) or steps < 1:
             raise ValueError(f"explore: steps={steps!r}: allowed is a whole number above 0")
@@ -231,18 +259,9 @@ class Explorer:
                     f"explore: {function.__name__} and {self.name} disagree for {what} "
                     f"(of {values}) at step {step}: {_at(got, step)} against {_at(wanted, step)}"
                 )
+        return curves
 
     # --- showing
-
-    def panels(self, curves):
-        """(name, axis label, log scale, values) of each panel that this scheduler has."""
-        every = [
-            ("rate", "learning rate", False, curves.rate),
-            ("momentum", "momentum", False, curves.momentum),
-            ("metric", "validation loss", False, curves.metric),
-            ("loss", "expected loss", True, curves.loss),
-        ]
-        return [panel for panel in every if panel[3] is not None]
 
     def code_template(self):
         """Torch code with a ${name} for the text of every value (see `texts`)."""

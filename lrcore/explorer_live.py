@@ -19,14 +19,14 @@ def show(explorer):
     code = ipywidgets.HTML()
     pin = ipywidgets.Button(description="Pin this curve")
     reset = ipywidgets.Button(description="Reset")
-    pinned = []
+    pinned = None
 
     def redraw(_change=None):
         values = explorer.values()
         curves = explorer.curves(values)
         text = ""
         if curves.rate:
-            picture.value = panels_png(explorer.panels(curves), pinned)
+            picture.value = panels_png(explorer.panels, curves, pinned)
             text = summary(curves.rate, curves.loss)
         if curves.error:
             text += f" {explorer.name} stops at step {len(curves.rate)}: {curves.error!r}"
@@ -34,11 +34,13 @@ def show(explorer):
         code.value = f"<pre>{html.escape(explorer.code(values))}</pre>"
 
     def pin_curve(_button):
-        pinned[:] = explorer.panels(explorer.curves(explorer.values()))
+        nonlocal pinned
+        pinned = explorer.curves(explorer.values())
         redraw()
 
     def start_over(_button):
-        pinned.clear()
+        nonlocal pinned
+        pinned = None
         for name, widget in explorer.widgets.items():
             widget.value = explorer.start[name]
         redraw()

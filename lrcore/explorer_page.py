@@ -27,7 +27,7 @@ def html(explorer):
     except ImportError:
         return None
     curves = explorer.curves(explorer.start)
-    picture = base64.b64encode(panels_png(explorer.panels(curves))).decode()
+    picture = base64.b64encode(panels_png(explorer.panels, curves)).decode()
     words = escaping.escape(summary(curves.rate, curves.loss))
     script = "\n".join(
         [
@@ -114,6 +114,7 @@ def _model(explorer):
         "rate": _call(explorer, explorer.formula),
         "momentum": _call(explorer, explorer.momentum_formula),
         "metric": _call(explorer, explorer.metric),
+        "panels": json.dumps([panel._asdict() for panel in explorer.panels]),
         "losses": "(rates) => expected_losses(rates, CURVATURES, NOISE_VARIANCE, START)",
         "summary": "summary",
         "name": json.dumps(explorer.name),

@@ -41,8 +41,6 @@ def draw_curves(ax, curves, ylabel, log=False):
         ax.set_yscale("log")
     else:
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
-    if len(curves) > 1:
-        ax.legend()
 
 
 def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=False):
@@ -51,6 +49,8 @@ def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=Fal
         _, ax = plt.subplots()
         draw_curves(ax, curves, ylabel, log)
         ax.set_xlabel(xlabel)
+        if len(curves) > 1:
+            ax.legend()
         plt.show()
 
 
@@ -64,22 +64,25 @@ def plot_schedules(schedules):
         _, (left, right) = plt.subplots(1, 2)
         draw_curves(left, schedules, "learning rate")
         draw_curves(right, losses, "expected loss", log=True)
+        right.legend()
         plt.show()
 
 
-def panels_png(panels, pinned=()):
-    """A PNG of an explorer's panels side by side, those of a pinned curve dashed under them.
+def panels_png(panels, curves, pinned=None):
+    """A PNG of an explorer's panels side by side, a pinned curve dashed under the current one.
 
-    Both are lists of (name, axis label, log scale, values), as `Explorer.panels` gives them.
+    `panels` is `Explorer.panels`; `curves` and `pinned` are what `Explorer.curves` returns.
     """
     with rc_context(STYLE):
         # no pyplot: it would keep every figure that a moving slider makes
         figure = Figure(figsize=(3.6 * len(panels), 2.9))
-        for i, (_, ylabel, log, values) in enumerate(panels):
+        for i, (name, label, log, low, high) in enumerate(panels):
             ax = figure.add_subplot(1, len(panels), i + 1)
+            ax.axhline(low, alpha=0)  # the axis holds both limits, and the curves
+            ax.axhline(high, alpha=0)
             if pinned:
-                ax.plot(pinned[i][3], color="#737373", linestyle="--")
-            draw_curves(ax, {ylabel: values}, ylabel, log)
+                ax.plot(getattr(pinned, name), color="#737373", linestyle="--")
+            draw_curves(ax, {label: getattr(curves, name)}, label, log)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
     return buffer.getvalue()
