@@ -1,11 +1,6 @@
 // The explorer in a page: reads the controls, computes the curves, draws them as SVG.
 // The formulas and `summary` are the book's Python functions, compiled by PScript.
 
-const math = {
-  pi: Math.PI, inf: Infinity, cos: Math.cos, sin: Math.sin, exp: Math.exp, log: Math.log,
-  sqrt: Math.sqrt, floor: Math.floor, ceil: Math.ceil, isnan: Number.isNaN, isfinite: Number.isFinite,
-};
-
 const HEIGHT = 250;
 const MARGIN = { left: 58, right: 14, top: 14, bottom: 44 };
 

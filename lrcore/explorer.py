@@ -5,7 +5,6 @@ An `Explorer` shows itself in two ways: as live widgets where there is a kernel
 (`explorer_live`), and as a page that needs none (`explorer_page`).
 """
 
-import importlib
 import inspect
 import math
 import string
@@ -16,6 +15,7 @@ from torch.optim import lr_scheduler, swa_utils
 
 from lrcore import formulas
 from lrcore.schedulers import WarmupRestarts
+from lrcore.sources import definition, import_line
 from lrcore.toy import expected_losses
 from lrcore.tracing import trace_steps
 
@@ -87,18 +87,26 @@ def explore(scheduler, lr=0.5, steps=100, formula=None, metric=None, **controls)
     ReduceLROnPlateau watches, one per step; its parameters can be controls too.
 
     Raises TypeError for a parameter that nobody takes or that is missing, and for a control of
-    an unknown kind; ValueError for values that the scheduler refuses or for which formula and
-    torch disagree. Each names the parameter and the value.
+    an unknown kind; ValueError for values that the scheduler refuses, for which formula and
+    torch disagree, or that no page can compute. Each names the parameter and the value.
     """
-    return Explorer(scheduler, formula, metric, {"lr": lr, "steps": steps, **controls})
+    from lrcore import explorer_page  # it needs this module
+
+    explorer = Explorer(scheduler, formula, metric, {"lr": lr, "steps": steps, **controls})
+    # now, because an error while it is shown would not stop the cell
+    explorer_page.script(explorer)
+    return explorer
 
 
 class Explorer:
     """A scheduler, its controls and its curves. Made by `explore`."""
 
     def __init__(self, scheduler, formula, metric, controls):
-        if not callable(scheduler):
-            raise TypeError(f"explore: scheduler={scheduler!r}: allowed is a class or a function")
+        if not inspect.isclass(scheduler):
+            _require_def("scheduler", scheduler, "a class or ")
+        for name, function in (("formula", formula), ("metric", metric)):
+            if function is not None:
+                _require_def(name, function)
         self.scheduler = scheduler
         self.name = scheduler.__name__
         self.metric = metric
@@ -120,6 +128,9 @@ class Explorer:
                 self.fixed[name] = abbreviation if widget is None else widget.value
             else:
                 self.widgets[name] = widget
+            offered = ends(widget) if name in self.widgets else [self.fixed[name]]
+            for function in filter(callable, offered):
+                _require_def(name, function)
         self.start = self.values()
         self.panels = self._try_values()
 
@@ -164,8 +175,12 @@ class Explorer:
                 "(min, max, step), a menu (list or dict), a boolean, a plain value, or a "
                 "slider, Dropdown, Checkbox or fixed widget"
             )
-        if widget is not abbreviation:
+        if widget is abbreviation:
+            _set_start(widget, widget.value)
+        else:
             _set_start(widget, self.defaults.get(name))
+            if isinstance(widget, ipywidgets.FloatSlider):
+                widget.readout_format = f".{decimals(widget)}f"  # its own would show 0.001 as 0.00
         if not isinstance(widget, ipywidgets.fixed):
             widget.description = name
         return widget
@@ -178,10 +193,10 @@ class Explorer:
 
     def curves(self, values):
         """The curves of the real torch scheduler; an error of torch's ends them and is kept."""
-        metrics = self.metrics(values)
         params = {name: values[name] for name in self.scheduler_names}
-        rate, momentum, error = [], [], None
+        rate, momentum, metrics, error = [], [], None, None
         try:
+            metrics = self.metrics(values)
             for row in trace_steps(self.scheduler, values["steps"], values["lr"], metrics, params):
                 rate.append(row[0])
                 momentum.append(row[1])
@@ -213,9 +228,9 @@ class Explorer:
         try:
             for t in range(values["steps"]):
                 curve.append(function(t, *args))
-        except Exception:  # it must fail where torch fails: the lengths are compared
-            pass
-        return curve
+        except Exception as e:  # it must fail where torch fails: the lengths are compared
+            return curve, e
+        return curve, None
 
     def _try_values(self):
         """Try the start and both ends of every control: torch must accept them and agree.
@@ -247,7 +262,7 @@ class Explorer:
         if self.momentum_formula:
             pairs.append((self.momentum_formula, curves.momentum))
         for function, wanted in pairs:
-            got = self._formula_curve(function, values, curves.metric)
+            got, error = self._formula_curve(function, values, curves.metric)
             step = first_difference(got, wanted)
             if step is not None and curves.error:
                 raise ValueError(
@@ -255,10 +270,11 @@ class Explorer:
                     f"at step {len(curves.rate)}: {curves.error!r}"
                 ) from curves.error
             if step is not None:
+                found = got[step] if step < len(got) else repr(error)
                 raise ValueError(
                     f"explore: {function.__name__} and {self.name} disagree for {what} "
-                    f"(of {values}) at step {step}: {_at(got, step)} against {_at(wanted, step)}"
-                )
+                    f"(of {values}) at step {step}: {found} against {wanted[step]}"
+                ) from error
         return curves
 
     # --- showing
@@ -266,16 +282,7 @@ class Explorer:
     def code_template(self):
         """Torch code with a ${name} for the text of every value (see `texts`)."""
         is_class = inspect.isclass(self.scheduler)
-        used = [self.name] if is_class else sorted(self.scheduler.__code__.co_names)
-        modules = ("torch.optim.lr_scheduler", "torch.optim.swa_utils", "lrcore")
-        lines = [
-            f"from {module} import {name}"
-            for module in modules
-            for name in used
-            if hasattr(importlib.import_module(module), name)
-        ]
-        if not is_class:
-            lines += ["", inspect.getsource(self.scheduler)]
+        lines = [import_line(self.name, self.scheduler) if is_class else definition(self.scheduler)]
         lines += [f"${{{name}_source}}" for name in self.scheduler_names if self._is_function(name)]
         arguments = "".join(f", {name}=${{{name}}}" for name in self.scheduler_names)
         lines.append("optimizer = torch.optim.SGD(model.parameters(), lr=${lr})")
@@ -288,7 +295,7 @@ class Explorer:
         for name, value in values.items():
             found[name] = value.__name__ if callable(value) else repr(value)
             if callable(value):
-                found[name + "_source"] = inspect.getsource(value)
+                found[name + "_source"] = definition(value)
         return found
 
     def code(self, values):
@@ -376,6 +383,14 @@ def first_difference(got, wanted):
     return None if len(got) == len(wanted) else min(len(got), len(wanted))
 
 
+def _require_def(name, function, other=""):
+    # a page and the code to copy need a name and a source
+    if not (inspect.isfunction(function) and function.__name__.isidentifier()):
+        raise TypeError(
+            f"explore: {name}={function!r}: allowed is {other}a function that is made with def"
+        )
+
+
 def _parameters(function, skip=("t",)):
     """Names and defaults of a function's parameters; none for None."""
     if function is None:
@@ -384,21 +399,20 @@ def _parameters(function, skip=("t",)):
     return {name: p.default for name, p in parameters.items() if name not in skip}
 
 
-def _set_start(widget, default):
-    """Start at the scheduler's default if the control offers it, else in the middle of a range."""
+def _set_start(widget, wanted):
+    """Start at the value wanted if the control offers it, else in the middle of a range."""
     if isinstance(widget, ipywidgets.Dropdown):
-        if default in [value for _, value in options(widget)]:
-            widget.value = default
-        return
-    if not isinstance(widget, (ipywidgets.IntSlider, ipywidgets.FloatSlider)):
-        return
-    middle = (widget.min + widget.max) / 2
-    offered = isinstance(default, (int, float)) and widget.min <= default <= widget.max
-    start = default if offered else middle
-    # an HTML slider stands only on min + k * step
-    snapped = widget.min + round((start - widget.min) / widget.step) * widget.step
-    widget.value = min(widget.max, type(widget.min)(snapped))
+        if wanted in [value for _, value in options(widget)]:
+            widget.value = wanted
+    elif isinstance(widget, ipywidgets.FloatLogSlider):
+        widget.value = widget.base ** _on_grid(widget, math.log(wanted, widget.base))
+    elif isinstance(widget, RANGES):
+        offered = isinstance(wanted, (int, float)) and widget.min <= wanted <= widget.max
+        start = wanted if offered else (widget.min + widget.max) / 2
+        widget.value = type(widget.min)(_on_grid(widget, start))
 
 
-def _at(curve, step):
-    return curve[step] if step < len(curve) else "an error"
+def _on_grid(slider, number):
+    """The number nearest to it on which an HTML slider can stand: min + k * step up to max."""
+    last = math.floor((slider.max - slider.min) / slider.step + 1e-9)
+    return slider.min + min(round((number - slider.min) / slider.step), last) * slider.step

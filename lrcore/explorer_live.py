@@ -19,13 +19,15 @@ def show(explorer):
     code = ipywidgets.HTML()
     pin = ipywidgets.Button(description="Pin this curve")
     reset = ipywidgets.Button(description="Reset")
-    pinned = None
+    drawn, pinned = None, None
 
     def redraw(_change=None):
+        nonlocal drawn
         values = explorer.values()
         curves = explorer.curves(values)
         text = ""
         if curves.rate:
+            drawn = curves
             picture.value = panels_png(explorer.panels, curves, pinned)
             text = summary(curves.rate, curves.loss)
         if curves.error:
@@ -35,7 +37,7 @@ def show(explorer):
 
     def pin_curve(_button):
         nonlocal pinned
-        pinned = explorer.curves(explorer.values())
+        pinned = drawn  # not a curve that torch refuses
         redraw()
 
     def start_over(_button):

@@ -3,42 +3,33 @@
 The formulas are not written twice: PScript compiles the Python functions to JavaScript.
 """
 
-import ast
 import base64
 import hashlib
 import html as escaping
 import inspect
 import json
 import math
-import textwrap
 from importlib.resources import files
 
 import ipywidgets
 
 from lrcore.explorer import options, summary
 from lrcore.plotting import panels_png
+from lrcore.sources import definition, source
 from lrcore.toy import expected_losses
 
 
 def html(explorer):
     """The explorer as self-contained HTML, or None where PScript is not installed (Colab)."""
-    try:
-        from pscript import py2js
-    except ImportError:
+    code = script(explorer)
+    if code is None:
         return None
     curves = explorer.curves(explorer.start)
     picture = base64.b64encode(panels_png(explorer.panels, curves)).decode()
     words = escaping.escape(summary(curves.rate, curves.loss))
-    script = "\n".join(
-        [
-            py2js(_sources(_functions(explorer))),
-            files("lrcore").joinpath("explorer.js").read_text(),
-            f"start(ROOT, {_model(explorer)});",
-        ]
-    )
     # the same explorer always has the same name, so that stored outputs do not change
-    name = "lr-explorer-" + hashlib.sha256(script.encode()).hexdigest()[:8]
-    script = script.replace("ROOT", f'document.querySelector("#{name}:not([data-ready])")')
+    name = "lr-explorer-" + hashlib.sha256(code.encode()).hexdigest()[:8]
+    code += f'start(document.querySelector("#{name}:not([data-ready])"), model);'
     return PAGE.format(
         id=name,
         title=escaping.escape(explorer.name),
@@ -47,8 +38,52 @@ def html(explorer):
         picture=picture,
         summary=words,
         code=escaping.escape(explorer.code(explorer.start)),
-        script=script.replace("</", "<\\/"),
+        script=code.replace("</", "<\\/"),
     )
+
+
+def script(explorer):
+    """The explorer's JavaScript, or None where PScript is not installed (Colab).
+
+    Raises ValueError for a function that PScript cannot compile, or that uses what a page lacks.
+    """
+    try:
+        from pscript import JSError, Parser
+    except ImportError:
+        return None
+    try:
+        compiled = Parser(_sources(_functions(explorer)))
+    except JSError as e:
+        raise ValueError(f"explore: a page cannot run these functions: {e}") from e
+    used = {use for _, uses in compiled.vars.get_undefined() for use in uses}
+    missing = sorted(used - {f"math.{name}" for name in MATH})
+    if missing:
+        raise ValueError(
+            f"explore: the functions of {explorer.name} use {', '.join(missing)}; a page has only "
+            "simple Python, numbers, strings, lists and math's " + ", ".join(MATH)
+        )
+    library = files("lrcore").joinpath("explorer.js").read_text()
+    return "\n".join(
+        [
+            f"const math = {_object(MATH)};",
+            compiled.dump(),
+            library,
+            f"const model = {_model(explorer)};",
+            "",
+        ]
+    )
+
+
+# Python's math for the functions of a page, in JavaScript
+MATH = {
+    **{name: f"Math.{name}" for name in ("cos", "sin", "tan", "exp", "log", "log2", "log10")},
+    **{name: f"Math.{name}" for name in ("sqrt", "pow", "floor", "ceil", "tanh")},
+    "pi": "Math.PI",
+    "e": "Math.E",
+    "inf": "Infinity",
+    "isnan": "Number.isNaN",
+    "isfinite": "Number.isFinite",
+}
 
 
 PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer of {title}">
@@ -96,7 +131,7 @@ def _control(name, widget, value):
             f'<input type="range" name="{name}" min="{widget.min}" max="{widget.max}" '
             f'step="{widget.step}" value="{now}"{base}>'
         )
-    shown = escaping.escape(str(value))
+    shown = "" if isinstance(widget, ipywidgets.Dropdown) else value
     return f"<label><span>{name}</span>{field}<output>{shown}</output></label>"
 
 
@@ -130,8 +165,8 @@ def _object(entries):
 def _option(value):
     """A value in both languages: for the formula in JavaScript, for the code to copy in Python."""
     if callable(value):
-        source = json.dumps(textwrap.dedent(inspect.getsource(value)))
-        return {"value": value.__name__, "text": json.dumps(value.__name__), "source": source}
+        name = value.__name__
+        return {"value": name, "text": json.dumps(name), "source": json.dumps(definition(value))}
     return {"value": json.dumps(value), "text": json.dumps(repr(value)), "source": '""'}
 
 
@@ -168,13 +203,10 @@ def _sources(functions):
         function = functions.pop()
         if function.__name__ in sources:
             continue
-        source = textwrap.dedent(inspect.getsource(function))
-        sources[function.__name__] = source
-        used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-        for name in sorted(used & function.__globals__.keys()):
-            value = function.__globals__[name]
+        sources[function.__name__], used = source(function)
+        for name, value in used.items():
             if inspect.isfunction(value):
                 functions.append(value)
-            elif isinstance(value, (int, float, tuple)):
+            elif isinstance(value, (int, float, str, tuple, list)):
                 sources[name] = f"{name} = {value!r}"
     return "\n\n".join(sources[name] for name in sorted(sources))
