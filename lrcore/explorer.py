@@ -165,8 +165,11 @@ class Explorer:
             return None
         if isinstance(abbreviation, (int, float, str)) and not isinstance(abbreviation, bool):
             return None
+        menu = abbreviation
+        if isinstance(menu, list) and all(map(callable, menu)):
+            menu = {function.__name__: function for function in menu}
         try:
-            widget = ipywidgets.interactive.widget_from_abbrev(abbreviation)
+            widget = ipywidgets.interactive.widget_from_abbrev(menu)
         except ValueError as e:
             raise ValueError(f"explore: {name}={abbreviation!r}: {e}") from e
         if not isinstance(widget, CONTROLS):
@@ -246,6 +249,8 @@ class Explorer:
         for name, (label, log) in PANELS.items():
             if getattr(tried[0], name) is not None:
                 seen = [y for curves in tried for y in getattr(curves, name) if math.isfinite(y)]
+                if log:  # a setting that diverges must not flatten the curves of all others
+                    seen = [y for y in seen if y <= 10 * seen[0]]
                 panels.append(Panel(name, label, log, min(seen), max(seen)))
         return panels
 
@@ -405,14 +410,14 @@ def _set_start(widget, wanted):
         if wanted in [value for _, value in options(widget)]:
             widget.value = wanted
     elif isinstance(widget, ipywidgets.FloatLogSlider):
-        widget.value = widget.base ** _on_grid(widget, math.log(wanted, widget.base))
+        widget.value = widget.base ** on_grid(widget, math.log(wanted, widget.base))
     elif isinstance(widget, RANGES):
         offered = isinstance(wanted, (int, float)) and widget.min <= wanted <= widget.max
         start = wanted if offered else (widget.min + widget.max) / 2
-        widget.value = type(widget.min)(_on_grid(widget, start))
+        widget.value = type(widget.min)(on_grid(widget, start))
 
 
-def _on_grid(slider, number):
+def on_grid(slider, number):
     """The number nearest to it on which an HTML slider can stand: min + k * step up to max."""
     last = math.floor((slider.max - slider.min) / slider.step + 1e-9)
     return slider.min + min(round((number - slider.min) / slider.step), last) * slider.step

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import ipywidgets
 
-from lrcore.explorer import options, summary
+from lrcore.explorer import on_grid, options, summary
 from lrcore.plotting import panels_png
 from lrcore.sources import definition, source
 from lrcore.toy import expected_losses
@@ -125,7 +125,7 @@ def _control(name, widget, value):
         field = f'<input type="checkbox" name="{name}"{" checked" if value else ""}>'
     else:
         log = isinstance(widget, ipywidgets.FloatLogSlider)
-        now = round(math.log(value, widget.base), 6) if log else value
+        now = round(on_grid(widget, math.log(value, widget.base)), 9) if log else value
         base = f' data-base="{widget.base:g}"' if log else ""
         field = (
             f'<input type="range" name="{name}" min="{widget.min}" max="{widget.max}" '

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import math
 
 from IPython.display import Markdown
 from matplotlib import pyplot as plt
@@ -33,6 +34,8 @@ STYLE = {
 def draw_curves(ax, curves, ylabel, log=False):
     """Draw {label: values} on a matplotlib axes, one value per optimizer step, from step 0 on."""
     for i, (label, values) in enumerate(curves.items()):
+        if log:  # matplotlib's log axis overflows near the largest number there is
+            values = [y if y < 1e100 else math.nan for y in values]
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
         ax.plot(range(len(values)), values, label=label, **style)
     ax.set_xlabel("optimizer step")
