@@ -1,4 +1,4 @@
-"""Sphinx extension of the book: MathJax from the book itself, and the page at its root.
+"""Sphinx extension of the book: pages that need no other host, and the page at its root.
 
 The package sphinx-mathjax-offline carries all of MathJax 3 (23 MB). A page loads one script and a
 few fonts, so only those are copied. The "full" script holds every TeX extension: nothing is loaded
@@ -29,6 +29,15 @@ ROOT_PAGE = """<!DOCTYPE html>
 """
 
 
+def silence_thebe(app):
+    """Jupyter Book always loads sphinx_thebe, which writes the address of a Binder script into
+    every page, twice, and so an error. The book offers no Binder kernels."""
+    for listeners in app.events.listeners.values():
+        for listener in list(listeners):
+            if listener.handler.__module__ == "sphinx_thebe":
+                app.disconnect(listener.id)
+
+
 def finish(app, error):
     """Add to the built pages what Sphinx does not make."""
     if error or app.builder.format != "html":
@@ -45,5 +54,6 @@ def finish(app, error):
 
 def setup(app):
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
+    app.connect("builder-inited", silence_thebe, priority=0)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
