@@ -66,8 +66,9 @@ def exponential_lr(t, base_lr, gamma):
 def constant_lr(t, base_lr, factor=1 / 3, total_iters=5):
     """Rate of ConstantLR after t calls of scheduler.step().
 
-    The rate is base_lr * factor until call total_iters and base_lr from then on. As in torch,
-    total_iters=0 never lets go of the factor (pytorch issue 193682).
+    The rate is base_lr * factor before call total_iters and base_lr from then on. As in torch,
+    total_iters=0 never lets go of the factor (pytorch issue 193682). Unlike here, torch raises
+    ZeroDivisionError at call total_iters if factor is 0.
     """
     if t < total_iters or total_iters == 0:
         return base_lr * factor
@@ -160,11 +161,11 @@ def cyclic_lr(
 
     The rate climbs from base_lr to max_lr within step_size_up calls and back within
     step_size_down, over and over. Both rates are CyclicLR's own: it ignores the optimizer's.
-    From arXiv 1506.01186. Raises ValueError for an unknown mode.
+    From arXiv 1506.01186. Raises ValueError for an unknown mode; torch's triangular2 raises
+    OverflowError after 1024 cycles, this one does not.
     """
-    return base_lr + (max_lr - base_lr) * cyclic_height(
-        t, step_size_up, step_size_down, mode, gamma
-    )
+    height = cyclic_height(t, step_size_up, step_size_down, mode, gamma)
+    return base_lr + (max_lr - base_lr) * height
 
 
 def cyclic_momentum(
@@ -180,9 +181,8 @@ def cyclic_momentum(
 
     It mirrors the rate: max_momentum where the rate is lowest, base_momentum at its top.
     """
-    return max_momentum - (max_momentum - base_momentum) * cyclic_height(
-        t, step_size_up, step_size_down, mode, gamma
-    )
+    height = cyclic_height(t, step_size_up, step_size_down, mode, gamma)
+    return max_momentum - (max_momentum - base_momentum) * height
 
 
 def cyclic_height(t, step_size_up, step_size_down, mode, gamma):
@@ -217,7 +217,8 @@ def one_cycle_lr(
 
     Up from max_lr / div_factor to max_lr during the share pct_start of total_steps calls,
     then down to the first rate / final_div_factor (with three_phase, back to the first rate
-    on the way). From arXiv 1708.07120. Raises ValueError if t is beyond total_steps.
+    on the way). The end is at t = total_steps - 1; as in torch, total_steps itself runs past it
+    and more raises ValueError. From arXiv 1708.07120.
     """
     first = max_lr / div_factor
     last = first / final_div_factor
@@ -320,9 +321,10 @@ def sequential_lr(t, schedules, milestones):
     """Rate of SequentialLR after t calls of scheduler.step().
 
     schedules are functions of their own step; each runs from its milestone on, and there from
-    step 0. This is torch to the letter for schedulers that start from their own base rate.
-    MultiplicativeLR and SWALR start from the rate they find, and torch asks lr_lambda(0) for
-    once. ChainedScheduler and SequentialLR go wrong inside, and total_iters must be above 0.
+    step 0. So it is in torch where schedulers start from their base rate, the initial_lr of the
+    group (OneCycleLR in the list lowers it for all). Exceptions behind a milestone:
+    MultiplicativeLR, asked for lr_lambda(0) too, and SWALR start from the rate they find, and
+    total_iters=0 drops a constant factor or raises. Not for compositions inside each other.
     """
     passed = len([m for m in milestones if m <= t])
     start = milestones[passed - 1] if passed > 0 else 0
@@ -332,10 +334,10 @@ def sequential_lr(t, schedules, milestones):
 def chained_scheduler(t, base_lr, factors):
     """Rate of ChainedScheduler after t calls of scheduler.step().
 
-    factors are functions of t; the rate is base_lr times all of them. So does torch chain
-    schedulers that multiply the latest rate: Multiplicative, Step, MultiStep, Exponential,
-    Constant, Linear, Polynomial, and CosineAnnealing with eta_min=0 up to T_max. LambdaLR and
-    the others set the rate anew and wipe out what stands before them in the list.
+    factors are functions of t; the rate is base_lr times all of them. So it is in torch where
+    schedulers multiply the latest rate: Multiplicative, Step, MultiStep, Exponential, Constant,
+    Linear, Polynomial, and CosineAnnealing with eta_min=0 up to T_max. LambdaLR, CyclicLR,
+    OneCycleLR and restarts set the rate anew and wipe out what stands before them in the list.
     """
     lr = base_lr
     for factor in factors:
