@@ -4,7 +4,18 @@ import math
 
 
 def check(answer, expected, tolerance=1e-9):
-    """Compare an answer with what is expected, print the verdict and return True or False.
+    """Print whether an answer to an exercise is right and, if not, what is wrong: see `mistake`."""
+    wrong = mistake(answer, expected, tolerance)
+    if wrong:
+        print("Not yet: " + wrong)
+    elif isinstance(expected, (int, float)):
+        print("Correct.")
+    else:
+        print(f"Correct: all {len(expected)} steps agree.")
+
+
+def mistake(answer, expected, tolerance=1e-9):
+    """Compare an answer with what is expected; return what is wrong in words, "" if nothing is.
 
     `expected` is a number, or a list of learning rates, one per step. `answer` is the same, or
     a function of the step t that returns one rate. A wrong answer is reported by the first step
@@ -26,7 +37,7 @@ def check(answer, expected, tolerance=1e-9):
     elif single:
         given = [answer]
     else:
-        return _wrong(f"expected {len(wanted)} rates in a list, got {answer!r}.")
+        return f"expected {len(wanted)} rates in a list, got {answer!r}."
 
     largest = max([abs(number) for number in wanted if abs(number) < math.inf] + [0])
     for t in range(min(len(given), len(wanted))):
@@ -34,18 +45,12 @@ def check(answer, expected, tolerance=1e-9):
         number = _number(given[t])
         got = f"{given[t]!r}, which is no number" if number is None else _text(number)
         if number is None or not _close(number, wanted[t], tolerance, largest):
-            return _wrong(f"{where}expected {_text(wanted[t])}, got {got}.")
+            return f"{where}expected {_text(wanted[t])}, got {got}."
     if raised:
-        return _wrong(f"step {len(given)}: your function raised {raised}.")
+        return f"step {len(given)}: your function raised {raised}."
     if len(given) != len(wanted):
-        return _wrong(f"expected {len(wanted)} rates, got {len(given)}.")
-    print("Correct." if single else f"Correct: all {len(wanted)} steps agree.")
-    return True
-
-
-def _wrong(message):
-    print("Not yet: " + message)
-    return False
+        return f"expected {len(wanted)} rates, got {len(given)}."
+    return ""
 
 
 def _number(value):

@@ -49,11 +49,10 @@ def draw_curves(ax, curves, ylabel, log=False):
 def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=False):
     """Show one panel of curves. `curves` maps a label to a list of values, one per step."""
     with rc_context(STYLE):
-        _, ax = plt.subplots()
+        figure, ax = plt.subplots()
         draw_curves(ax, curves, ylabel, log)
         ax.set_xlabel(xlabel)
-        if len(curves) > 1:
-            ax.legend()
+        legend_above(figure, ax)
         plt.show()
 
 
@@ -64,11 +63,19 @@ def plot_schedules(schedules):
     """
     losses = {label: expected_losses(rates) for label, rates in schedules.items()}
     with rc_context(STYLE):
-        _, (left, right) = plt.subplots(1, 2)
+        figure, (left, right) = plt.subplots(1, 2)
         draw_curves(left, schedules, "learning rate")
         draw_curves(right, losses, "expected loss", log=True)
-        right.legend()
+        legend_above(figure, left)
         plt.show()
+
+
+def legend_above(figure, ax):
+    """Name the curves above the figure, where no curve runs; a single curve needs no name."""
+    lines, labels = ax.get_legend_handles_labels()
+    if len(labels) > 1:
+        columns = max(1, 80 // (max(len(label) for label in labels) + 8))
+        figure.legend(lines, labels, loc="outside upper center", ncols=columns)
 
 
 def panels_png(panels, curves, pinned=None):
