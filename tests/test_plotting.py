@@ -1,0 +1,145 @@
+"""The book's figures: they show the curves that they are given, and differ by more than colour."""
+
+import inspect
+import math
+import struct
+
+import matplotlib
+import pytest
+from matplotlib import pyplot as plt
+from torch.optim.lr_scheduler import CyclicLR, StepLR
+
+from lrcore import explore, formulas, plot_curves, plot_schedules, show_source, toy
+from lrcore.plotting import COLOURS, DASHES, panels_png
+
+matplotlib.use("agg")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The figures that were shown. Fails if one is left that was not."""
+    figures = []
+
+    def show():
+        figures.append(plt.gcf())
+        plt.close(plt.gcf())
+
+    monkeypatch.setattr(plt, "show", show)
+    yield figures
+    assert plt.get_fignums() == []
+
+
+def curves_of(ax):
+    return {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+
+
+def test_plot_curves_shows_each_curve_from_step_0(shown):
+    curves = {"slow": [0.5, 0.4, 0.3], "fast": [0.5, 0.1]}
+    plot_curves(curves, ylabel="rate", xlabel="epoch")
+    (figure,) = shown
+    (ax,) = figure.axes
+    assert curves_of(ax) == curves
+    assert list(ax.lines[0].get_xdata()) == [0, 1, 2]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "rate")
+    assert ax.get_ylim()[0] == 0
+
+
+def legends(figure):
+    found = [*figure.legends, *(ax.get_legend() for ax in figure.axes)]
+    return [[text.get_text() for text in legend.get_texts()] for legend in found if legend]
+
+
+def test_only_several_curves_need_a_legend(shown):
+    plot_curves({"a": [1, 2], "b": [2, 1]})
+    plot_curves({"a": [1, 2]})
+    assert [legends(figure) for figure in shown] == [[["a", "b"]], []]
+
+
+def test_negative_and_logarithmic_values_are_kept_in_view(shown):
+    plot_curves({"a": [-1.0, 2.0]})
+    plot_curves({"a": [1.0, 1e-6]}, log=True)
+    below, log = (figure.axes[0] for figure in shown)
+    assert below.get_ylim()[0] <= -1
+    assert log.get_yscale() == "log"
+    assert log.get_ylim()[0] <= 1e-6
+
+
+def test_plot_schedules_shows_rates_and_their_expected_losses(shown):
+    schedules = {"constant": [0.5] * 30, "step": [0.5] * 15 + [0.05] * 15}
+    plot_schedules(schedules)
+    (figure,) = shown
+    left, right = figure.axes
+    assert curves_of(left) == schedules
+    assert curves_of(right) == {k: toy.expected_losses(rates) for k, rates in schedules.items()}
+    assert right.get_yscale() == "log"
+    assert "learning rate" in left.get_ylabel()
+    assert "loss" in right.get_ylabel()
+    assert legends(figure) == [["constant", "step"]]
+
+
+def test_curves_differ_in_dashes_as_well_as_in_colour(shown):
+    plot_curves({str(i): [i, i] for i in range(len(COLOURS))})
+    lines = shown[0].axes[0].lines
+    assert len({line.get_color() for line in lines}) == len(COLOURS)
+    assert len({str(line._unscaled_dash_pattern) for line in lines}) == len(DASHES) == len(COLOURS)
+
+
+def test_more_curves_than_styles_are_drawn(shown):
+    plot_curves({str(i): [i, i] for i in range(len(COLOURS) + 3)})
+    assert len(shown[0].axes[0].lines) == len(COLOURS) + 3
+
+
+def test_the_style_leaves_the_readers_own_figures_alone(shown):
+    before = dict(plt.rcParams)
+    plot_curves({"a": [1, 2]})
+    plot_schedules({"a": [1, 2]})
+    assert dict(plt.rcParams) == before
+
+
+def test_a_diverged_loss_is_drawn_up_to_where_it_leaves(shown):
+    plot_schedules({"too high": [3.0] * 2000})
+    loss = curves_of(shown[0].axes[1])["too high"]
+    assert loss[0] == pytest.approx(0.72)
+    assert math.isnan(loss[-1])
+
+
+def size(png):
+    assert png.startswith(b"\x89PNG\r\n")
+    return struct.unpack(">2I", png[16:24])
+
+
+def test_panels_are_the_same_picture_every_time_and_open_no_figure():
+    explorer = explore(StepLR, step_size=(5, 50, 5))
+    curves = explorer.curves(explorer.start)
+    first = panels_png(explorer.panels, curves)
+    assert panels_png(explorer.panels, curves) == first
+    other = explorer.curves({**explorer.start, "step_size": 50})
+    assert panels_png(explorer.panels, other) != first
+    assert plt.get_fignums() == []
+
+
+def test_a_pinned_curve_is_drawn_as_well():
+    explorer = explore(StepLR, step_size=(5, 50, 5))
+    curves = explorer.curves(explorer.start)
+    pinned = explorer.curves({**explorer.start, "step_size": 50})
+    alone = panels_png(explorer.panels, curves)
+    with_pin = panels_png(explorer.panels, curves, pinned)
+    assert with_pin not in (alone, panels_png(explorer.panels, pinned))
+
+
+def test_every_panel_has_its_place():
+    width, height = size(panels_of(StepLR, step_size=5))
+    wider, same = size(panels_of(CyclicLR, base_lr=0.1, max_lr=1.0))  # with the momentum
+    assert wider == pytest.approx(width * 3 / 2, abs=2)
+    assert same == height
+
+
+def panels_of(scheduler, **controls):
+    explorer = explore(scheduler, **controls)
+    return panels_png(explorer.panels, explorer.curves(explorer.start))
+
+
+def test_source_shown_is_the_source_that_runs():
+    text = show_source(formulas.step_lr).data
+    assert text == f"```python\n{inspect.getsource(formulas.step_lr)}```"
+    assert "return base_lr * gamma ** (t // step_size)" in text
