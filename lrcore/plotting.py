@@ -34,16 +34,19 @@ STYLE = {
 def draw_curves(ax, curves, ylabel, log=False):
     """Draw {label: values} on a matplotlib axes, one value per optimizer step, from step 0 on."""
     for i, (label, values) in enumerate(curves.items()):
-        if log:  # matplotlib's log axis overflows near the largest number there is
-            values = [y if y < 1e100 else math.nan for y in values]
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
-        ax.plot(range(len(values)), values, label=label, **style)
+        ax.plot(drawable(values), label=label, **style)
     ax.set_xlabel("optimizer step")
     ax.set_ylabel(ylabel)
     if log:
         ax.set_yscale("log")
     else:
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+
+
+def drawable(values):
+    """The values without those of a loss that diverged: near 1e308 a log axis overflows."""
+    return [y if y < 1e100 else math.nan for y in values]
 
 
 def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=False):
@@ -91,7 +94,7 @@ def panels_png(panels, curves, pinned=None):
             ax.axhline(low, alpha=0)  # the axis holds both limits, and the curves
             ax.axhline(high, alpha=0)
             if pinned:
-                ax.plot(getattr(pinned, name), color="#737373", linestyle="--")
+                ax.plot(drawable(getattr(pinned, name)), color="#737373", linestyle="--")
             draw_curves(ax, {label: getattr(curves, name)}, label, log)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")

@@ -127,6 +127,13 @@ def test_a_pinned_curve_is_drawn_as_well():
     assert with_pin not in (alone, panels_png(explorer.panels, pinned))
 
 
+def test_a_diverged_curve_can_be_pinned():
+    explorer = explore(StepLR, lr=(0.5, 3.0, 0.5), step_size=2000, steps=2000)
+    curves = [explorer.curves({**explorer.start, "lr": lr}) for lr in (0.5, 3.0)]
+    assert curves[1].loss[-1] == math.inf
+    assert panels_png(explorer.panels, *curves).startswith(b"\x89PNG")
+
+
 def test_every_panel_has_its_place():
     width, height = size(panels_of(StepLR, step_size=5))
     wider, same = size(panels_of(CyclicLR, base_lr=0.1, max_lr=1.0))  # with the momentum
