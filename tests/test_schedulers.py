@@ -181,13 +181,17 @@ def test_inside_sequential(first):
     assert (seen[:15] if first else seen[15:]) == uninterrupted(45)[: 15 if first else 45]
 
 
-def test_inside_chained_a_later_factor_applies():
+def test_inside_chained_it_sets_every_rate_anew():
+    """As LambdaLR does: earlier schedulers are wiped out, later ones act for one step only."""
     optimizer = sgd()
-    schedulers = [WarmupRestarts(optimizer, **PARAMS), torch_lr.ConstantLR(optimizer, 0.5, 10)]
-    seen = advance(optimizer, torch_lr.ChainedScheduler(schedulers), 10)
-    # it sets every rate anew, as LambdaLR does: the factor of step 0 is gone at step 1
-    alone = uninterrupted(10)
-    assert seen == [[lr / 2 for lr in alone[0]]] + alone[1:]
+    schedulers = [
+        torch_lr.StepLR(optimizer, step_size=2),
+        WarmupRestarts(optimizer, **PARAMS),
+        torch_lr.ExponentialLR(optimizer, 0.5),
+    ]
+    seen = advance(optimizer, torch_lr.ChainedScheduler(schedulers), 40)
+    alone = uninterrupted(40)
+    assert seen == alone[:1] + [[lr / 2 for lr in rates] for rates in alone[1:]]
 
 
 # ------------------------------------------------------------------------------ bad arguments
