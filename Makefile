@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BOOK := _build/html/index.html
 SOURCES := _config.yml _toc.yml references.bib tools/book_extension.py \
-	$(wildcard chapters/*.ipynb) $(wildcard assets/*)
+	$(wildcard chapters/*.ipynb) $(wildcard _static/*) $(wildcard assets/*)
 
 # Kernels keep their state (history, profile) out of the home directory, and read no settings there
 # that could change an output. The kernel is the one in .venv, whatever else is installed.

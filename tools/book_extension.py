@@ -5,6 +5,7 @@ few fonts, so only those are copied. The "full" script holds every TeX extension
 later, not even by a rare command.
 """
 
+import re
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,7 @@ ROOT_PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="0; url={page}">
 <link rel="canonical" href="{page}">
+<link rel="icon" href="_static/favicon.svg">
 <title>{title}</title>
 </head>
 <body><p><a href="{page}">{title}</a></p></body>
@@ -36,6 +38,12 @@ def silence_thebe(app):
         for listener in list(listeners):
             if listener.handler.__module__ == "sphinx_thebe":
                 app.disconnect(listener.id)
+
+
+def repair_lists(app, pagename, templatename, context, doctree):
+    """docutils calls its list of references a list, but puts more than list items into it."""
+    opening = r"<div (?=[^>]*citation-list)[^>]*>"
+    context["body"] = re.sub(opening, '<div class="citation-list">', context.get("body", ""))
 
 
 def finish(app, error):
@@ -55,5 +63,6 @@ def finish(app, error):
 def setup(app):
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("builder-inited", silence_thebe, priority=0)
+    app.connect("html-page-context", repair_lists)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
