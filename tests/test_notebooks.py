@@ -1,0 +1,323 @@
+"""The form of the chapters, and proof that nbval, which runs them again, notices a change.
+
+`problems` returns what is wrong with a notebook as sentences, so that one run names all of it.
+"""
+
+import copy
+import re
+import statistics
+import subprocess
+import sys
+
+import execute
+import nbformat
+import pytest
+import yaml
+from conftest import ROOT
+
+CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
+# No scheduler is at home on these pages: the anatomy and the exercises are asked of the others.
+NOT_A_SCHEDULER = {"index"}
+# The second-level headings that every chapter has, in this order; it may have more.
+ANATOMY = (
+    "The formula",
+    "In PyTorch",
+    "On the toy optimizer",
+    "Pitfalls",
+    "Exercises",
+    "References",
+)
+EXERCISES = 3
+MEDIAN_LINES = 5
+MANY_LINES = 20  # of a code cell; one cell of a notebook may be longer
+ALT_LENGTH = (40, 400)  # characters: says what the figure shows, without retelling the text
+# All hide something from a reader of the page. There is none that keeps nbval from comparing a
+# visible output.
+TAGS = {"hide-cell", "hide-input", "hide-output", "remove-cell", "remove-input", "nbval-skip"}
+ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
+TIMING = re.compile(r"wall time|cpu times|per loop|\d ?[mµun]s ±", re.IGNORECASE)
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def printed(cell):
+    """What a code cell printed."""
+    return "".join(out.text for out in cell.outputs if out.output_type == "stream")
+
+
+def headings(cell):
+    """(level, text) of each heading of a markdown cell; a # in a code block is none."""
+    found = []
+    fenced = False
+    for line in cell.source.splitlines():
+        if line.lstrip().startswith(("```", "~~~", ":::")):
+            fenced = not fenced
+        elif not fenced and (match := re.match(r"(#+) +(.+?) *$", line)):
+            found.append((len(match[1]), match[2]))
+    return found
+
+
+def problems(notebook, is_scheduler=True):
+    """Everything that is wrong with a chapter, as a list of sentences."""
+    found = counting(notebook) + stored(notebook) + long_cells(notebook) + pictures(notebook)
+    if is_scheduler:
+        found += rhythm(notebook) + anatomy(notebook) + exercises(notebook)
+    return found
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def counting(notebook):
+    # nbval does not compare a cell without a count: a cleared notebook would pass it
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        return [f"execution counts are {counts}, not 1 to {len(counts)}: run make execute"]
+    return []
+
+
+def stored(notebook):
+    found = []
+    if notebook.nbformat_minor < 5:
+        found.append("nbformat is older than 4.5: cells need lasting ids")
+    if notebook.metadata != execute.NOTEBOOK_METADATA:
+        found.append(f"metadata holds more than a run stores: {sorted(notebook.metadata)}")
+    for cell in notebook.cells:
+        if unknown := tags(cell) - TAGS:
+            found.append(f"unknown tag {sorted(unknown)}; allowed are {sorted(TAGS)}")
+        if "nbval-skip" in tags(cell) and "remove-cell" not in tags(cell):
+            found.append(f"nbval-skip on a cell that readers see: {cell.source[:60]!r}")
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        for output in cell.outputs:
+            found += [f"code cell {number}: {problem}" for problem in output_problems(output)]
+    return found
+
+
+def output_problems(output):
+    if output.output_type == "error":
+        return [f"stores an error: {output.ename}"]
+    if output.output_type == "stream" and output.name == "stderr":
+        return [f"stores a message on stderr: {output.text[:80]!r}"]
+    found = []
+    data = output.get("data", {})
+    if execute.WIDGET_VIEW in data:
+        found.append("stores a live widget, which no page can show")
+    for text in (output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")):
+        if match := ADDRESS.search(text):
+            found.append(f"stores an address in memory: {match[0]}")
+        if match := TIMING.search(text):
+            found.append(f"stores a time, which no other run repeats: {match[0]!r}")
+    return found
+
+
+def lengths(notebook):
+    """Lines of each code cell, the empty ones not counted."""
+    return [len([x for x in cell.source.splitlines() if x]) for cell in code_cells(notebook)]
+
+
+def long_cells(notebook):
+    lines = lengths(notebook)
+    if sum(count > MANY_LINES for count in lines) > 1:
+        return [f"more than one code cell is longer than {MANY_LINES} lines: {lines}"]
+    return []
+
+
+def rhythm(notebook):
+    lines = lengths(notebook)
+    if statistics.median(lines) > MEDIAN_LINES:
+        return [f"half of the code cells are longer than {MEDIAN_LINES} lines: {lines}"]
+    return []
+
+
+def pictures(notebook):
+    found = []
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        shown = [out.get("data", {}) for out in cell.outputs]
+        if not any("image/png" in data and "text/html" not in data for data in shown):
+            continue
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if not ALT_LENGTH[0] <= len(alt) <= ALT_LENGTH[1]:
+            found.append(f"code cell {number}: alt text of {len(alt)} characters: {alt!r}")
+    return found
+
+
+def anatomy(notebook):
+    found = []
+    titles = [heading for cell in notebook.cells if cell.cell_type == "markdown"
+              for heading in headings(cell)]  # fmt: skip
+    if [level for level, _ in titles].count(1) != 1 or titles[0][0] != 1:
+        found.append("a chapter starts with its only first-level heading")
+    sections = tuple(text for level, text in titles if level == 2)
+    if tuple(text for text in sections if text in ANATOMY) != ANATOMY:
+        found.append(f"sections are {sections}; needed are, in this order, {ANATOMY}")
+    html = [out.get("data", {}).get("text/html", "") for out in code_cells(notebook)[0].outputs]
+    if not any("lr-explorer" in text for text in html):
+        found.append("the first code cell does not show the explorer")
+    return found
+
+
+def exercises(notebook):
+    """Each exercise: a heading, a cell that checks an answer still to be given, a solution."""
+    parts = {}
+    title = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for level, text in headings(cell):
+                title = text if level == 3 and text.startswith("Exercise") else ""
+        elif title:
+            parts.setdefault(title, []).append(cell)
+    found = []
+    if len(parts) < EXERCISES:
+        found.append(f"{len(parts)} exercises with code; at least {EXERCISES} are needed")
+    for title, cells in parts.items():
+        folded = [cell for cell in cells if "hide-cell" in tags(cell)]
+        asked = [cell for cell in cells if "hide-cell" not in tags(cell)]
+        if not any("check(" in cell.source for cell in asked):
+            found.append(f"{title}: no cell that checks the reader's answer")
+        if any("Correct" in printed(cell) for cell in asked):
+            found.append(f"{title}: is solved before the reader begins")
+        if not folded or not folded[-1].source.startswith("# Solution"):
+            found.append(f"{title}: no hide-cell cell that starts with # Solution")
+        elif not re.search(r"^Correct", printed(folded[-1]), re.MULTILINE):
+            found.append(f"{title}: its solution does not print Correct")
+    return found
+
+
+def read(name):
+    return nbformat.read(ROOT / "chapters" / f"{name}.ipynb", as_version=4)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_the_form_of_a_chapter(name):
+    found = problems(read(name), is_scheduler=name not in NOT_A_SCHEDULER)
+    assert not found, "\n".join(found)
+
+
+def test_the_table_of_contents_names_every_chapter():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    assert sorted(listed) == [f"chapters/{name}" for name in CHAPTERS]
+
+
+# --- proof that the checks bite
+
+SCHEDULERS = [name for name in CHAPTERS if name not in NOT_A_SCHEDULER]
+
+
+def clear_counts(notebook):
+    for cell in code_cells(notebook):
+        cell.execution_count = None
+
+
+def add_stderr(notebook):
+    output = nbformat.v4.new_output("stream", name="stderr", text="a warning")
+    code_cells(notebook)[0].outputs.append(output)
+
+
+def add_error(notebook):
+    code_cells(notebook)[0].outputs.append(nbformat.v4.new_output("error", ename="KeyError"))
+
+
+def add_address(notebook):
+    output = nbformat.v4.new_output("stream", text="<object at 0x7f3b2c1d>")
+    code_cells(notebook)[0].outputs.append(output)
+
+
+def keep_widgets(notebook):
+    notebook.metadata["widgets"] = {}
+
+
+def drop_alt_text(notebook):
+    for cell in code_cells(notebook):
+        cell.metadata.pop("mystnb", None)
+
+
+def drop_section(notebook):
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("## Pitfalls", "Pitfalls")
+
+
+def drop_solution(notebook):
+    notebook.cells = [cell for cell in notebook.cells if "hide-cell" not in tags(cell)]
+
+
+def spoil_solution(notebook):
+    for cell in notebook.cells:
+        if "hide-cell" in tags(cell):
+            cell.outputs = []
+
+
+def write_long_cells(notebook):
+    for cell in code_cells(notebook):
+        cell.source += "\npass" * MANY_LINES
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (clear_counts, "execution counts"),
+        (add_stderr, "stderr"),
+        (add_error, "stores an error"),
+        (add_address, "address in memory: 0x7f3b2c1d"),
+        (keep_widgets, "metadata"),
+        (drop_alt_text, "alt text"),
+        (drop_section, "sections are"),
+        (drop_solution, "# Solution"),
+        (spoil_solution, "does not print Correct"),
+        (write_long_cells, "longer than 20 lines"),
+    ],
+)
+def test_a_spoiled_chapter_is_noticed(spoil, complaint):
+    notebook = read(SCHEDULERS[0])
+    spoil(notebook)
+    assert any(complaint in problem for problem in problems(notebook))
+
+
+def alter_number(notebook):
+    """Change one digit that a cell printed; return the index of the cell."""
+    for index, cell in enumerate(code_cells(notebook)):
+        for output in cell.outputs:
+            if output.output_type == "stream" and re.search(r"\d", output.text):
+                digit = re.search(r"\d", output.text)[0]
+                output.text = output.text.replace(digit, str((int(digit) + 1) % 10), 1)
+                return index
+    raise AssertionError("no cell prints a number")
+
+
+def alter_html(notebook, old, new):
+    """Change the HTML of the first explorer; return the index of the cell."""
+    for index, cell in enumerate(code_cells(notebook)):
+        for output in cell.outputs:
+            html = output.get("data", {}).get("text/html", "")
+            if old in html:
+                output.data["text/html"] = html.replace(old, new, 1)
+                return index
+    raise AssertionError(f"no HTML output holds {old!r}")
+
+
+def test_nbval_notices_an_altered_output(tmp_path):
+    """Run as `make test` does: with the options of tests/nbval.args."""
+    chapter = read(SCHEDULERS[0])
+    picture = "data:image/png;base64,"
+
+    # the bytes of a picture may differ from machine to machine, and do not count
+    same = copy.deepcopy(chapter)
+    alter_html(same, picture, picture + "AAAA")
+    nbformat.write(same, tmp_path / "same.ipynb")
+
+    altered = copy.deepcopy(chapter)
+    wrong = {alter_number(altered), alter_html(altered, "lr-controls", "lr-altered")}
+    assert len(wrong) == 2
+    nbformat.write(altered, tmp_path / "altered.ipynb")
+
+    pytest_ = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "@tests/nbval.args"]
+    command = [*pytest_, "-n", "0", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    failed = set(re.findall(r"^FAILED \S*?(\w+)\.ipynb::Cell (\d+)", done.stdout, re.MULTILINE))
+    assert failed == {("altered", str(index)) for index in wrong}, done.stdout
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    passed = 2 * len(code_cells(chapter)) - len(wrong)
+    assert f"{len(wrong)} failed, {passed} passed" in done.stdout
