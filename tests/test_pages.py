@@ -1,0 +1,513 @@
+"""The built book in a real browser: what every page promises, and every explorer in it.
+
+Pages and explorers are found in the built book; no list of them is kept here.
+"""
+
+import math
+import random
+import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from browser import FLAGS, find_browser
+from bs4 import BeautifulSoup
+from conftest import ROOT
+from playwright.sync_api import expect, sync_playwright
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from lrcore.toy import expected_losses
+
+BOOK = ROOT / "_build" / "html"
+SETTINGS = 25  # random settings of every explorer, besides its two corners
+PHONE = {"width": 360, "height": 740}
+
+# What axe finds in the theme's own parts, not in ours: (rule, start of the element's HTML).
+# Nothing at present: prefer a line in _static/book.css to an entry here.
+THEME = []
+
+
+def check_build():
+    """Stop, with a clear line, if there is no book or an old one."""
+    index = BOOK / "index.html"
+    if not index.exists():
+        pytest.exit("There is no built book to test: run make book", returncode=1)
+    sources = [ROOT / name for name in ("_config.yml", "_toc.yml", "references.bib")]
+    sources += [*ROOT.glob("chapters/*.ipynb"), *ROOT.glob("_static/*")]
+    sources += [ROOT / "tools" / "book_extension.py"]
+    newer = [path.name for path in sources if path.stat().st_mtime > index.stat().st_mtime]
+    if newer:
+        pytest.exit(f"The built book is older than {', '.join(newer)}: run make book", returncode=1)
+
+
+check_build()
+# the theme keeps two files of another build tool in _static
+PAGES = sorted(
+    path.relative_to(BOOK).as_posix()
+    for path in BOOK.rglob("*.html")
+    if "_static" not in path.parts
+)
+SOUPS = {page: BeautifulSoup((BOOK / page).read_text(), "html.parser") for page in PAGES}
+# the root only leads to the front page
+READ = [page for page in PAGES if page != "index.html"]
+WITH_EXPLORER = [page for page in READ if SOUPS[page].select(".lr-explorer")]
+
+
+def each(pages):
+    """Parametrize by page; the tests of one page run in one process, which loads it once."""
+    marked = [pytest.param(page, marks=pytest.mark.xdist_group(page)) for page in pages]
+    return pytest.mark.parametrize("name", marked, scope="module")
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Address of the built book, served on this machine."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64  # a browser opens many connections at once
+
+    with Server(("127.0.0.1", 0), partial(Quiet, directory=BOOK)) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = find_browser()
+    if not path:
+        pytest.exit("The page tests need a browser: run make browser", returncode=1)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+def settle(page):
+    """Wait until the page has drawn its formulas and its explorers and has all its fonts."""
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.lr-explorer')].every(e => e.dataset.ready)"
+    )
+    page.evaluate("() => window.MathJax?.startup?.promise.then(() => document.fonts.ready)")
+
+
+def visit(browser, address, **options):
+    """A page in a context of its own, at `address`; close its context afterwards."""
+    page = browser.new_context(**options).new_page()
+    page.goto(address)
+    settle(page)
+    return page
+
+
+@pytest.fixture(scope="module")
+def loaded(name, browser, server):
+    """The page `name`, shared by tests that leave it as they found it."""
+    page = visit(browser, server + name)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def explored(loaded):
+    """The same page, for tests that move the controls: they are reset afterwards."""
+    yield loaded
+    for button in loaded.locator(".lr-reset").all():
+        button.evaluate("button => button.click()")
+
+
+# --- every page
+
+
+@each(PAGES)
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_a_page_asks_only_for_its_own_files(name, scheme, browser, server):
+    base = server if scheme == "http" else BOOK.as_uri() + "/"
+    page = browser.new_context().new_page()
+    asked, trouble = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("requestfailed", lambda request: trouble.append(f"failed: {request.url}"))
+    page.on(
+        "response",
+        lambda answer: answer.ok or trouble.append(f"status {answer.status}: {answer.url}"),
+    )
+    page.on("pageerror", lambda error: trouble.append(f"script error: {error}"))
+    page.on("console", lambda m: m.type == "error" and trouble.append(f"{m.text} {m.location}"))
+    page.goto(base + name)
+    if name == "index.html":
+        page.wait_for_url(base + "chapters/index.html")
+    settle(page)
+    page.evaluate("() => window.scrollTo(0, document.body.scrollHeight)")
+    for explorer in page.locator(".lr-explorer").all():
+        explorer.locator("input[type=range]").first.press("ArrowRight")
+    settle(page)
+    page.context.close()
+    foreign = [url for url in asked if not url.startswith((base, "data:", "blob:"))]
+    assert len(asked) > 5
+    assert foreign == []
+    assert trouble == []
+
+
+@each(READ)
+def test_a_page_fits_a_phone(name, loaded):
+    wide = loaded.viewport_size
+    loaded.set_viewport_size(PHONE)
+    loaded.evaluate(FRAMES)
+    width, outside = loaded.evaluate(
+        """() => [document.scrollingElement.scrollWidth,
+          [...document.querySelectorAll('.lr-explorer, .lr-explorer *')].filter(e => {
+            const box = e.getBoundingClientRect();
+            return box.width && (box.left < 0 || box.right > innerWidth);
+          }).map(e => e.outerHTML.slice(0, 80))]"""
+    )
+    loaded.set_viewport_size(wide)
+    assert width <= PHONE["width"]
+    assert outside == []
+
+
+@each(READ)
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious(name, colours, loaded):
+    loaded.emulate_media(color_scheme=colours)
+    expect(loaded.locator("html")).to_have_attribute("data-theme", colours)
+    results = Axe().run(loaded)
+    loaded.emulate_media(color_scheme="light")
+    found = []
+    for violation in results.response["violations"]:
+        if violation["impact"] in ("serious", "critical"):
+            for node in violation["nodes"]:
+                html = node["html"]
+                if not any(violation["id"] == rule and html.startswith(x) for rule, x in THEME):
+                    found.append(f"{violation['id']}: {html[:300]}\n{node['failureSummary']}")
+    assert not found, "\n".join(found)
+
+
+@each(READ)
+def test_every_picture_says_what_it_shows(name):
+    for image in SOUPS[name].select("img"):
+        alt = image.get("alt", "").strip()
+        assert len(alt) >= 20 and " " in alt, f"alt={alt!r} of {str(image)[:150]}"
+        assert not re.search(r"\.(png|svg|jpe?g)$|_images/", alt), alt
+
+
+@each(PAGES)
+def test_links_inside_the_book_lead_somewhere(name):
+    broken = []
+    for tag, attribute in (("a", "href"), ("link", "href"), ("img", "src"), ("script", "src")):
+        for element in SOUPS[name].select(f"{tag}[{attribute}]"):
+            target, anchor = urldefrag(urljoin(name, element[attribute]))
+            parts = urlsplit(target)
+            if parts.scheme in ("http", "https", "mailto", "data"):
+                continue
+            path = unquote(parts.path)
+            if not (BOOK / path).is_file():
+                broken.append(f"{element[attribute]}: no such file")
+            elif anchor and path in SOUPS and not SOUPS[path].find(id=unquote(anchor)):
+                broken.append(f"{element[attribute]}: no such anchor")
+    assert broken == []
+
+
+# --- every explorer
+
+# Two frames: whatever waits for the next frame has been drawn.
+FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+# Move every control of an explorer as a reader does, one after the other, each to the given part
+# (0 to 1) of its range.
+MOVE = """(root, parts) => {
+  [...root.querySelectorAll('.lr-controls input, .lr-controls select')].forEach((control, i) => {
+    const choose = count => Math.min(count - 1, Math.floor(parts[i] * count));
+    if (control.type === 'range') {
+      const [low, high, step] = [control.min, control.max, control.step].map(Number);
+      control.value = low + choose(Math.round((high - low) / step) + 1) * step;
+    } else if (control.type === 'checkbox') {
+      control.checked = parts[i] >= 0.5;
+    } else {
+      control.selectedIndex = choose(control.options.length);
+    }
+    control.dispatchEvent(new Event('input', { bubbles: true }));
+    control.dispatchEvent(new Event('change', { bubbles: true }));
+  });
+  return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
+
+# All that an explorer shows.
+STATE = """root => {
+  const text = selector => root.querySelector(selector).textContent;
+  const message = root.querySelector('.lr-message');
+  const controls = [...root.querySelectorAll('.lr-controls input, .lr-controls select')];
+  const panels = [...root.querySelectorAll('svg[data-panel]')].map(svg => [svg.dataset.panel, {
+    ...svg.dataset,
+    d: svg.querySelector('path.lr-curve')?.getAttribute('d') ?? '',
+    pinned: svg.querySelector('path.lr-pinned')?.getAttribute('d') ?? '',
+  }]);
+  return {
+    values: Object.fromEntries(controls.map(
+      c => [c.name, c.type === 'checkbox' ? String(c.checked) : c.value])),
+    outputs: controls.map(c => c.parentElement.querySelector('output')?.textContent),
+    panels: Object.fromEntries(panels),
+    code: text('.lr-code'), summary: text('.lr-summary'),
+    message: message.hidden ? '' : message.textContent,
+    metric: root.lrCurves?.metric ?? null,
+  };
+}"""
+
+
+def curves(state):
+    """Every panel's curve, as it was drawn."""
+    return {name: panel["d"] for name, panel in state["panels"].items()}
+
+
+def read_curve(panel):
+    """The drawn path, read back through the axes: a list of (step, value)."""
+    number = {key: float(panel[key]) for key in ("xmin", "xmax", "ymin", "ymax")}
+    box = {key: float(panel[key]) for key in ("left", "top", "width", "height")}
+    points = re.findall(r"[ML] ?(\S+)[ ,](\S+)", panel["d"])
+    curve = []
+    for x, y in points:
+        t = number["xmin"] + (float(x) - box["left"]) / box["width"] * (
+            number["xmax"] - number["xmin"]
+        )
+        assert abs(t - round(t)) < 1e-6, f"a point between two steps: {t}"
+        part = 1 - (float(y) - box["top"]) / box["height"]
+        low, high = number["ymin"], number["ymax"]
+        if panel["scale"] == "log":
+            value = 10 ** (math.log10(low) + part * (math.log10(high) - math.log10(low)))
+        else:
+            value = low + part * (high - low)
+        curve.append((round(t), value))
+    return curve
+
+
+def step_torch(code, steps, metric):
+    """Run the code that the page offers; the rate and momentum of every step, and any error."""
+    names = {"torch": torch, "model": torch.nn.Linear(1, 1)}
+    rates, momenta = [], []
+    try:
+        exec(code, names)
+        optimizer, scheduler = names["optimizer"], names["scheduler"]
+        for t in range(steps):
+            rates.append(optimizer.param_groups[0]["lr"])
+            momenta.append(optimizer.param_groups[0]["momentum"])
+            optimizer.step()
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(metric[t])
+            else:
+                scheduler.step()
+    except Exception as error:  # torch raises many kinds; whichever, the page must tell it
+        return rates, momenta, error
+    return rates, momenta, None
+
+
+def assert_drawn(panel, values):
+    """The panel shows exactly these values, those that are no finite number left out."""
+    wanted = [(t, value) for t, value in enumerate(values) if math.isfinite(value)]
+    drawn = read_curve(panel)
+    assert [t for t, _ in drawn] == [t for t, _ in wanted]
+    slack = 1e-9 * abs(float(panel["ymax"]) - float(panel["ymin"]))
+    for (t, got), (_, value) in zip(drawn, wanted, strict=True):
+        near = math.isclose(got, value, rel_tol=1e-6, abs_tol=slack)
+        assert near, f"step {t}: drawn {got}, torch has {value}"
+
+
+def explorers(page):
+    return page.locator(".lr-explorer").all()
+
+
+@each(WITH_EXPLORER)
+def test_the_drawn_curves_are_those_of_torch(name, explored):
+    for index, explorer in enumerate(explorers(explored)):
+        chance = random.Random(f"{name} {index}")
+        controls = explorer.locator(".lr-controls :is(input, select)").count()
+        assert controls > 0
+        start = explorer.evaluate(STATE)
+        # without a slider for the number of steps, it stays what it is
+        fixed_steps = int(float(start["panels"]["rate"]["xmax"]))
+        settings = [[0.0] * controls, [1.0] * controls]
+        settings += [[chance.random() for _ in range(controls)] for _ in range(SETTINGS)]
+        compared, different = 0, set()
+        for parts in settings:
+            explorer.evaluate(MOVE, parts)
+            state = explorer.evaluate(STATE)
+            compared += compare_with_torch(state, fixed_steps)
+            different.add(f"{state['code']} {state['metric']} {curves(state)}")
+        assert compared >= SETTINGS, f"torch refused all but {compared} of the settings"
+        assert len(different) > 5, "the controls change next to nothing"
+
+
+def compare_with_torch(state, fixed_steps):
+    """Compare one setting with torch; False where torch refuses it and so does the page."""
+    steps = int(state["values"].get("steps", fixed_steps))
+    rates, momenta, error = step_torch(state["code"], steps, state["metric"])
+    assert bool(error) == bool(state["message"]), (state["code"], error, state["message"])
+    if not rates:
+        return False
+    panels = state["panels"]
+    assert len(rates) == steps or error
+    try:
+        assert_drawn(panels["rate"], rates)
+        assert_drawn(panels["loss"], expected_losses(rates))
+        if "momentum" in panels:
+            assert_drawn(panels["momentum"], momenta)
+        if "metric" in panels:
+            assert_drawn(panels["metric"], state["metric"][: len(rates)])
+    except AssertionError as difference:
+        raise AssertionError(f"{difference}\n{state['code']}") from None
+    return True
+
+
+@each(WITH_EXPLORER)
+def test_an_explorer_is_driven_by_the_keyboard(name, explored):
+    explored.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    press = explored.keyboard.press
+    for explorer in explorers(explored):
+        start = explorer.evaluate(STATE)
+        # as if the reader had just read up to the explorer
+        explorer.evaluate("root => { root.tabIndex = -1; root.focus(); }")
+        for control in explorer.locator(".lr-controls :is(input, select)").all():
+            press("Tab")
+            expect(control).to_be_focused()
+            before = explorer.evaluate(STATE)
+            # one of the two moves it, wherever it stands
+            for key in ("ArrowRight", "ArrowLeft", "ArrowLeft"):
+                press("Space" if control.get_attribute("type") == "checkbox" else key)
+                explored.evaluate(FRAMES)
+                after = explorer.evaluate(STATE)
+                if after["values"] != before["values"]:
+                    break
+            control_name = control.get_attribute("name")
+            assert after["values"][control_name] != before["values"][control_name], control_name
+            if control.get_attribute("type") == "range":
+                assert after["outputs"] != before["outputs"], control_name
+            shown = after["code"], after["metric"], curves(after)
+            assert shown != (before["code"], before["metric"], curves(before)), control_name
+
+        moved = explorer.evaluate(STATE)
+        assert curves(moved) != curves(start)
+        assert moved["summary"] != start["summary"]
+        for selector in (".lr-pin", ".lr-reset"):
+            press("Tab")
+            expect(explorer.locator(selector)).to_be_focused()
+            press("Enter" if selector == ".lr-pin" else "Space")
+            explored.evaluate(FRAMES)
+            state = explorer.evaluate(STATE)
+            pinned = [panel["pinned"] for panel in state["panels"].values()]
+            assert all(pinned) if selector == ".lr-pin" else not any(pinned)
+        assert state == start
+
+        press("Tab")
+        copy = explorer.locator(".lr-copy")
+        expect(copy).to_be_focused()
+        label = copy.text_content()
+        press("Enter")
+        expect(copy).not_to_have_text(label)  # says that it did
+        assert explored.evaluate("() => navigator.clipboard.readText()") == start["code"]
+
+
+@each(WITH_EXPLORER)
+def test_a_pinned_curve_stays_while_the_other_moves(name, explored):
+    for explorer in explorers(explored):
+        explorer.locator(".lr-pin").click()
+        controls = explorer.locator(".lr-controls :is(input, select)").count()
+        explorer.evaluate(MOVE, [0.2] * controls)
+        state = explorer.evaluate(STATE)
+        for panel in state["panels"].values():
+            assert panel["pinned"]
+        assert any(panel["pinned"] != panel["d"] for panel in state["panels"].values())
+        rate = state["panels"]["rate"]
+        pinned = [value for _, value in read_curve({**rate, "d": rate["pinned"]})]
+        explorer.locator(".lr-reset").click()
+        explored.evaluate(FRAMES)
+        state = explorer.evaluate(STATE)
+        assert not any(panel["pinned"] for panel in state["panels"].values())
+        # what had been pinned is the curve that reset brings back
+        back = [value for _, value in read_curve(state["panels"]["rate"])]
+        assert pinned == pytest.approx(back, rel=1e-6)
+
+
+@each(WITH_EXPLORER)
+def test_every_control_has_a_name_of_its_own(name, loaded):
+    for explorer in explorers(loaded):
+        names = []
+        for control in explorer.locator("input, select, button").all():
+            expect(control).to_have_accessible_name(re.compile(r"\w"))
+            names.append(control.evaluate("c => (c.labels?.[0] ?? c).textContent.trim()"))
+        assert len(set(names)) == len(names) > 3
+        for panel in explorer.locator("svg").all():
+            expect(panel).to_have_accessible_name(re.compile(r"\w"))
+        expect(explorer.locator(".lr-summary")).to_have_attribute("aria-live", "polite")
+
+
+@each(WITH_EXPLORER)
+def test_an_explorer_is_driven_by_touch(name, browser, server):
+    phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+    page = visit(browser, server + name, **phone)
+    for explorer in explorers(page):
+        before = explorer.evaluate(STATE)
+        slider = explorer.locator("input[type=range]").first
+        box = slider.bounding_box()
+        low, high, value = (
+            float(slider.evaluate(f"s => s.{key}")) for key in ("min", "max", "value")
+        )
+        # on the side of the slider where the thumb is not
+        part = 0.1 if value > (low + high) / 2 else 0.9
+        slider.tap(position={"x": box["width"] * part, "y": box["height"] / 2})
+        page.evaluate(FRAMES)
+        after = explorer.evaluate(STATE)
+        assert after["values"] != before["values"]
+        assert curves(after) != curves(before)
+        explorer.locator(".lr-pin").tap()
+        page.evaluate(FRAMES)
+        assert all(panel["pinned"] for panel in explorer.evaluate(STATE)["panels"].values())
+        for button in explorer.locator("button").all():
+            assert button.bounding_box()["height"] >= 24
+    assert page.evaluate("() => document.scrollingElement.scrollWidth") <= PHONE["width"]
+    page.context.close()
+
+
+@each(WITH_EXPLORER)
+def test_without_scripts_a_picture_stands_in(name, browser, server):
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(server + name)
+    for explorer in explorers(page):
+        expect(explorer.locator(".lr-fallback")).to_be_visible()
+        assert explorer.locator(".lr-fallback").bounding_box()["width"] > 200
+        expect(explorer.locator(".lr-code")).to_be_visible()
+        for control in explorer.locator("input, select, button").all():
+            expect(control).to_be_hidden()
+    page.context.close()
+
+
+@each(WITH_EXPLORER)
+def test_a_printed_page_shows_the_curves(name, loaded):
+    loaded.emulate_media(media="print")
+    try:
+        for explorer in explorers(loaded):
+            expect(explorer.locator(".lr-fallback")).to_be_hidden()
+            for button in explorer.locator("button").all():
+                expect(button).to_be_hidden()
+            for panel in explorer.locator("svg[data-panel]").all():
+                expect(panel).to_be_visible()
+                assert panel.bounding_box()["width"] > 200
+                # a level curve is a box without height, which Playwright calls hidden
+                curve = panel.locator("path.lr-curve")
+                assert curve.evaluate("c => getComputedStyle(c).visibility") == "visible"
+                assert curve.bounding_box()["width"] > 100
+    finally:
+        loaded.emulate_media(media="screen")
+
+
+def test_the_book_has_explorers():
+    """The tests above are about what they find: there must be something to find."""
+    chapters = {page for page in READ if page.startswith("chapters/")}
+    assert "chapters/index.html" in chapters
+    assert chapters == set(WITH_EXPLORER)
