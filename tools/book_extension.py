@@ -23,7 +23,7 @@ ROOT_PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="0; url={page}">
 <link rel="canonical" href="{page}">
-<link rel="icon" href="_static/favicon.svg">
+<link rel="icon" href="data:,">
 <title>{title}</title>
 </head>
 <body><p><a href="{page}">{title}</a></p></body>
