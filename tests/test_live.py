@@ -185,8 +185,14 @@ def test_an_error_of_torch_is_told_and_the_picture_stays(live, monkeypatch):
     live.controls["lr"].value = 1.0
     assert "Invalid learning rate: -1.0" in live.status
     assert live.picture == five_steps
-    live.pin.click()  # what is pinned is the curve that is drawn
     assert live.picture == five_steps
+
+    live.pin.click()  # what is pinned is the curve that is drawn
+    monkeypatch.undo()
+    drawn = live.explorer.curves(refused)
+    live.controls["lr"].value = 0.5
+    curves = live.explorer.curves(live.explorer.values())
+    assert live.picture == plotting.panels_png(live.explorer.panels, curves, drawn)
 
 
 def test_a_curve_that_ends_early_is_drawn_as_far_as_it_goes():
