@@ -1,0 +1,206 @@
+"""Measure what the book promises on speed and size: python tools/bench.py [BUILT_BOOK].
+
+Prints one table. Both sides of a ratio are measured in this run, by turns, so that a slow or busy
+machine slows both. A missed goal is printed as MISSED and is no error: this is a measurement.
+"""
+
+import ast
+import inspect
+import io
+import statistics
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from bench_pages import page_moves
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from nbclient import NotebookClient
+from torch.optim.lr_scheduler import MultiplicativeLR, ReduceLROnPlateau, StepLR
+from tqdm import tqdm
+
+from lrcore import explore, explorer_live, toy, trace
+from lrcore.explorer import FORMULAS
+from lrcore.plotting import STYLE
+
+ROOT = Path(__file__).resolve().parent.parent
+MOVES = 120  # of each explorer in a page
+STEPS = 10_000
+FEWER_STEPS = 500  # for formulas without a closed form, which take t steps for the rate at step t
+
+
+class Row(NamedTuple):
+    what: str
+    measured: float
+    baseline: float
+    goal: float | None = None  # the largest good ratio; None: for information
+    faster: bool = False  # instead: how many times faster than the baseline, and the least of it
+    unit: str = "s"
+
+
+def medians(repeats, *actions):
+    """Seconds that each action takes: they take turns, and the median over the turns counts."""
+    times = [[] for _ in actions]
+    for _ in range(repeats):
+        for action, taken in zip(actions, times, strict=True):
+            start = time.perf_counter()
+            action()
+            taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
+
+
+def page_rows(pages):
+    def p95(milliseconds):
+        return statistics.quantiles(milliseconds, n=20)[-1] / 1000
+
+    times = page_moves(pages, MOVES)
+    rows = [
+        Row(f"page: move to repaint, p95 of {MOVES} ({name})", p95(found["work"]), 0.016, 1)
+        for name, found in times.items()
+    ]
+    moved = [x for found in times.values() for x in found["two_frames"]]
+    still = [x for found in times.values() for x in found["no_move"]]
+    what = f"page: move to second frame, p95 of {len(moved)}, against no move"
+    return [*rows, Row(what, p95(moved), p95(still))]
+
+
+def size_rows(pages):
+    return [
+        Row(f"page: HTML of {page.stem}", page.stat().st_size / 1000, 200, 1, unit="kB")
+        for page in pages
+    ]
+
+
+def live_rows():
+    explorer = explore(StepLR, lr=(0.1, 1.0, 0.1), step_size=(5, 50, 5))
+    explorer_live.show(explorer)
+    slider = explorer.widgets["step_size"]
+    curves = explorer.curves(explorer.start)
+
+    def move():
+        slider.value = 5 + slider.value % 50
+
+    def bare():
+        with rc_context(STYLE):
+            figure = Figure(figsize=(7.2, 2.9))
+            left, right = figure.subplots(1, 2)
+            left.plot(curves.rate)
+            left.set(xlabel="optimizer step", ylabel="learning rate", ylim=(0, None))
+            right.plot(curves.loss)
+            right.set(xlabel="optimizer step", ylabel="expected loss", yscale="log")
+            figure.savefig(io.BytesIO(), format="png")
+
+    moved, drawn = medians(25, move, bare)
+    return [Row("kernel: move (torch, picture, words), against that bare figure", moved, drawn)]
+
+
+def factor(t):
+    return 0.9 if t % 10 == 0 else 1.0
+
+
+PARAMETERS = {
+    "LambdaLR": {"lr_lambda": factor},
+    "MultiplicativeLR": {"lr_lambda": factor},
+    "StepLR": {"step_size": 30, "gamma": 0.99},
+    "MultiStepLR": {"milestones": [1000, 5000]},
+    "ConstantLR": {"total_iters": 5000},
+    "LinearLR": {"total_iters": 5000},
+    "ExponentialLR": {"gamma": 0.999},
+    "PolynomialLR": {"total_iters": 5000, "power": 2.0},
+    "CosineAnnealingLR": {"T_max": 1000},
+    "CosineAnnealingWarmRestarts": {"T_0": 100, "T_mult": 2},
+    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1},
+    "OneCycleLR": {"max_lr": 0.1, "total_steps": STEPS},
+    "ReduceLROnPlateau": {"patience": 5},
+    "SWALR": {"swa_lr": 0.01, "anneal_epochs": 5000},
+    "WarmupRestarts": {"T_0": 100, "T_mult": 2, "T_up": 10},
+}
+
+
+def formula_rows():
+    rows = []
+    for scheduler, formula in tqdm(FORMULAS.items(), "formulas", leave=False):
+        steps = FEWER_STEPS if scheduler in (MultiplicativeLR, ReduceLROnPlateau) else STEPS
+        params = PARAMETERS[scheduler.__name__]
+        given = dict(params)
+        if "base_lr" in inspect.signature(formula).parameters:
+            given.setdefault("base_lr", 0.1)
+        metrics = None
+        if scheduler is ReduceLROnPlateau:
+            metrics = given["metrics"] = [toy.validation_loss(t) for t in range(steps)]
+        at = partial(formula, **given)
+        ours = partial(lambda at, steps: [at(t) for t in range(steps)], at, steps)
+        torchs = partial(trace, scheduler, steps, metrics=metrics, **params)
+        what = f"formula: {formula.__name__}, {steps} steps, against stepping torch"
+        what += "" if steps == STEPS else " (no closed form)"
+        rows.append(Row(what, *medians(3, ours, torchs), 20, faster=True))
+    return rows
+
+
+def run_python(code):
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def import_rows():
+    ours = partial(run_python, "import lrcore")
+    others = partial(run_python, "import torch, matplotlib.pyplot")
+    what = "import lrcore, against torch and matplotlib.pyplot"
+    return [Row(what, *medians(5, ours, others), 1.2)]
+
+
+def only_imports(notebook):
+    """A notebook with all the imports of this one in a single cell."""
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    found = [n for n in ast.walk(ast.parse(code)) if isinstance(n, (ast.Import, ast.ImportFrom))]
+    cell = nbformat.v4.new_code_cell("\n".join(map(ast.unparse, found)))
+    return nbformat.v4.new_notebook(cells=[cell])
+
+
+def execute(notebooks):
+    place = {"metadata": {"path": ROOT / "chapters"}}
+    for notebook in tqdm(notebooks, "kernels", leave=False):
+        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
+
+
+def execution_rows():
+    notebooks = [nbformat.read(path, 4) for path in sorted((ROOT / "chapters").glob("*.ipynb"))]
+    bare = [only_imports(notebook) for notebook in notebooks]
+    times = medians(3, partial(execute, notebooks), partial(execute, bare))
+    what = f"executing {len(bare)} chapters, against as many kernels with their imports"
+    return [Row(what, *times, 2)]
+
+
+def amount(number, unit):
+    if unit == "s" and number < 1:
+        number, unit = 1000 * number, "ms"
+    return f"{number:.3g} {unit}"
+
+
+def show(rows):
+    for what, measured, baseline, goal, faster, unit in rows:
+        ratio = baseline / measured if faster else measured / baseline
+        line = f"{what:<78} {amount(measured, unit):>9} {amount(baseline, unit):>9} {ratio:6.3g}"
+        if goal is not None:
+            good = ratio >= goal if faster else ratio <= goal
+            line += f" {'>=' if faster else '<='} {goal:>4} {'ok' if good else 'MISSED'}"
+        print(line, flush=True)
+
+
+def main(arguments):
+    book = Path(arguments[0]).resolve() if arguments else ROOT / "_build" / "html"
+    pages = sorted((book / "chapters").glob("*.html"))
+    if not pages:
+        sys.exit(f"There are no chapters in {book}: run make book")
+    print(f"{'what':<78} {'measured':>9} {'baseline':>9} {'ratio':>6} {'goal':>7}")
+    show(page_rows(pages))
+    show(size_rows(pages))
+    for measure in (live_rows, formula_rows, import_rows, execution_rows):
+        show(measure())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
