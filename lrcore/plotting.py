@@ -40,7 +40,7 @@ def draw_curves(ax, curves, ylabel, log=False):
     ax.set_ylabel(ylabel)
     if log:
         ax.set_yscale("log")
-    else:
+    elif ylabel != "momentum":  # its small moves are far above 0
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
 
 
