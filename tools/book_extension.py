@@ -47,9 +47,16 @@ def repair_lists(app, pagename, templatename, context, doctree):
 
 
 def finish(app, error):
-    """Add to the built pages what Sphinx does not make."""
+    """Add to the built pages what Sphinx does not make, and remove what they do not need."""
     if error or app.builder.format != "html":
         return
+    for page in Path(app.outdir).rglob("*.html"):
+        # The theme's version for Python 3.10 preloads its fonts, which is an error from a disk.
+        html = page.read_text(encoding="utf-8")
+        leaner = re.sub(r'<link rel="preload" as="font"[^>]*>\s*', "", html)
+        if leaner != html:
+            page.write_text(leaner, encoding="utf-8")
+
     source = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
     target = Path(app.outdir) / "_static" / "mathjax"
     copy_asset(source / SCRIPT, target)
@@ -57,7 +64,9 @@ def finish(app, error):
 
     page = f"{app.config.root_doc}.html"
     title = escape(app.config.html_title)
-    Path(app.outdir, "index.html").write_text(ROOT_PAGE.format(page=page, title=title))
+    Path(app.outdir, "index.html").write_text(
+        ROOT_PAGE.format(page=page, title=title), encoding="utf-8"
+    )
 
 
 def setup(app):
