@@ -81,6 +81,7 @@ def live_rows():
     explorer_live.show(explorer)
     slider = explorer.widgets["step_size"]
     curves = explorer.curves(explorer.start)
+    rate, loss = explorer.panels
 
     def move():
         slider.value = 5 + slider.value % 50
@@ -90,9 +91,10 @@ def live_rows():
             figure = Figure(figsize=(7.2, 2.9))
             left, right = figure.subplots(1, 2)
             left.plot(curves.rate)
-            left.set(xlabel="optimizer step", ylabel="learning rate", ylim=(0, None))
+            left.set(xlabel="optimizer step", ylabel="learning rate", ylim=(0, rate.high))
             right.plot(curves.loss)
             right.set(xlabel="optimizer step", ylabel="expected loss", yscale="log")
+            right.set_ylim(loss.low, loss.high)
             figure.savefig(io.BytesIO(), format="png")
 
     moved, drawn = medians(25, move, bare)
