@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
 BOOK := _build/html/index.html
 SOURCES := _config.yml _toc.yml references.bib tools/book_extension.py \
@@ -57,15 +58,15 @@ style: $(READY)
 
 unit: $(READY)
 	@echo "== lrcore, the package, the notebooks' form"
-	@$(BIN)/python -m pytest tests --ignore tests/test_pages.py -n 2 --dist loadfile
+	@$(PYTEST) tests --ignore tests/test_pages.py -n 2 --dist loadfile
 
 notebooks: $(READY)
 	@echo "== every notebook, run again"
-	@$(BIN)/python -m pytest @tests/nbval.args chapters
+	@$(PYTEST) @tests/nbval.args chapters
 
 pages: browser $(BOOK)
 	@echo "== the built pages, in a browser"
-	@$(BIN)/python -m pytest tests/test_pages.py -n 2 --dist loadgroup
+	@$(PYTEST) tests/test_pages.py -n 2 --dist loadgroup
 
 $(BOOK): $(READY) $(SOURCES)
 	@rm -rf _build/html

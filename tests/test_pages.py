@@ -98,7 +98,12 @@ def settle(page):
     page.wait_for_function(
         "() => [...document.querySelectorAll('.lr-explorer')].every(e => e.dataset.ready)"
     )
-    page.evaluate("() => window.MathJax?.startup?.promise.then(() => document.fonts.ready)")
+    page.evaluate(
+        """() => Promise.race([
+          window.MathJax?.startup?.promise.then(() => document.fonts.ready),
+          new Promise((_, fail) => setTimeout(() => fail(Error('no formula in 30 s')), 30000)),
+        ])"""
+    )
 
 
 def visit(browser, address, **options):
@@ -179,8 +184,8 @@ def test_a_page_fits_a_phone(name, loaded):
 def test_axe_finds_nothing_serious(name, colours, loaded):
     loaded.emulate_media(color_scheme=colours)
     expect(loaded.locator("html")).to_have_attribute("data-theme", colours)
-    # the theme fades from one to the other
-    loaded.evaluate("() => Promise.allSettled(document.getAnimations().map(a => a.finished))")
+    # the theme would fade from one to the other, and axe see a colour on its way
+    loaded.add_style_tag(content="* { transition: none !important; animation: none !important; }")
     # in the dark only the colours change
     rules = {"runOnly": ["color-contrast"]} if colours == "dark" else {}
     results = Axe().run(loaded, options={"resultTypes": ["violations"], **rules})
@@ -223,11 +228,16 @@ def test_links_inside_the_book_lead_somewhere(name):
 # --- every explorer
 
 # Two frames: whatever waits for the next frame has been drawn.
-FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+TWO_FRAMES = """new Promise((done, fail) => {
+  requestAnimationFrame(() => requestAnimationFrame(done));
+  setTimeout(() => fail(Error('the browser draws nothing')), 30000);
+})"""
+FRAMES = f"() => {TWO_FRAMES}"
 
 # Move every control of an explorer as a reader does, one after the other, each to the given part
 # (0 to 1) of its range.
-MOVE = """(root, parts) => {
+MOVE = (
+    """(root, parts) => {
   [...root.querySelectorAll('.lr-controls input, .lr-controls select')].forEach((control, i) => {
     const choose = count => Math.min(count - 1, Math.floor(parts[i] * count));
     if (control.type === 'range') {
@@ -241,8 +251,10 @@ MOVE = """(root, parts) => {
     control.dispatchEvent(new Event('input', { bubbles: true }));
     control.dispatchEvent(new Event('change', { bubbles: true }));
   });
-  return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-}"""
+  return """
+    + TWO_FRAMES
+    + "}"
+)
 
 # All that an explorer shows.
 STATE = """root => {
