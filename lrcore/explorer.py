@@ -249,6 +249,8 @@ class Explorer:
         for name, (label, log) in PANELS.items():
             if getattr(tried[0], name) is not None:
                 seen = [y for curves in tried for y in getattr(curves, name) if math.isfinite(y)]
+                if not seen:
+                    raise ValueError(f"explore: the {label} is a finite number at no step")
                 if log:  # a setting that diverges must not flatten the curves of all others
                     seen = [y for y in seen if y <= 10 * seen[0]]
                 panels.append(Panel(name, label, log, min(seen), max(seen)))

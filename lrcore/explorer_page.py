@@ -7,16 +7,14 @@ import base64
 import hashlib
 import html as escaping
 import inspect
-import io
 import json
 import math
 from importlib.resources import files
 
 import ipywidgets
-from PIL import Image
 
 from lrcore.explorer import on_grid, options, summary
-from lrcore.plotting import panels_png
+from lrcore.plotting import palette_png, panels_png
 from lrcore.sources import definition, source
 from lrcore.toy import expected_losses
 
@@ -27,7 +25,7 @@ def html(explorer):
     if code is None:
         return None
     curves = explorer.curves(explorer.start)
-    picture = base64.b64encode(_smaller(panels_png(explorer.panels, curves))).decode()
+    picture = base64.b64encode(palette_png(panels_png(explorer.panels, curves))).decode()
     words = escaping.escape(summary(curves.rate, curves.loss))
     # the same explorer always has the same name, so that stored outputs do not change
     name = "lr-explorer-" + hashlib.sha256(code.encode()).hexdigest()[:8]
@@ -86,13 +84,6 @@ MATH = {
     "isnan": "Number.isNaN",
     "isfinite": "Number.isFinite",
 }
-
-
-def _smaller(png):
-    """The same picture in a palette of 32 colours: a quarter of the bytes."""
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(32).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer of {title}">

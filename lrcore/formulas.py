@@ -367,9 +367,9 @@ def anneal(start, end, progress, anneal_strategy):
     anneal_strategy "cos" goes along half a cosine wave, "linear" along a line. Raises
     ValueError for another one.
     """
-    one_of("anneal_strategy", anneal_strategy, ["cos", "linear"])
     if anneal_strategy == "cos":
         return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+    one_of("anneal_strategy", anneal_strategy, ["cos", "linear"])
     return start + (end - start) * progress
 
 

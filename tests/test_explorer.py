@@ -570,3 +570,11 @@ def test_a_diverging_end_does_not_flatten_the_other_curves():
     loss = next(panel for panel in explorer.panels if panel.name == "loss")
     assert loss.high < 10
     assert next(panel for panel in explorer.panels if panel.name == "rate").high == 3.0
+
+
+def test_a_metric_that_is_never_a_number():
+    def lost(t):
+        return math.nan
+
+    with pytest.raises(ValueError, match="the validation loss is a finite number at no step"):
+        explore(ReduceLROnPlateau, metric=lost)

@@ -1,7 +1,9 @@
 """The book's figures: they show the curves that they are given, and differ by more than colour."""
 
+import base64
 import inspect
 import math
+import re
 import struct
 
 import matplotlib
@@ -10,7 +12,7 @@ from matplotlib import pyplot as plt
 from torch.optim.lr_scheduler import CyclicLR, StepLR
 
 from lrcore import explore, formulas, plot_curves, plot_schedules, show_source, toy
-from lrcore.plotting import COLOURS, DASHES, panels_png
+from lrcore.plotting import COLOURS, DASHES, panels_png, thumbnail
 
 matplotlib.use("agg")
 
@@ -150,3 +152,10 @@ def test_source_shown_is_the_source_that_runs():
     text = show_source(formulas.step_lr).data
     assert text == f"```python\n{inspect.getsource(formulas.step_lr)}```"
     assert "return base_lr * gamma ** (t // step_size)" in text
+
+
+def test_a_thumbnail_is_a_picture_with_words():
+    html = thumbnail([0.1, 0.05], other=[0.95, 0.85], alt="It falls.")
+    data = re.search(r'src="data:image/png;base64,([^"]+)" alt="It falls\."', html)[1]
+    assert base64.b64decode(data).startswith(b"\x89PNG")
+    assert "\n" not in html and "|" not in html  # it must fit the cell of a Markdown table
