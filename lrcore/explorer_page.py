@@ -3,7 +3,6 @@
 The formulas are not written twice: PScript compiles the Python functions to JavaScript.
 """
 
-import base64
 import hashlib
 import html as escaping
 import inspect
@@ -14,7 +13,7 @@ from importlib.resources import files
 import ipywidgets
 
 from lrcore.explorer import on_grid, options, summary
-from lrcore.plotting import palette_png, panels_png
+from lrcore.plotting import embedded, panels_png
 from lrcore.sources import definition, source
 from lrcore.toy import expected_losses
 
@@ -25,7 +24,7 @@ def html(explorer):
     if code is None:
         return None
     curves = explorer.curves(explorer.start)
-    picture = base64.b64encode(palette_png(panels_png(explorer.panels, curves))).decode()
+    picture = embedded(panels_png(explorer.panels, curves))
     words = escaping.escape(summary(curves.rate, curves.loss))
     # the same explorer always has the same name, so that stored outputs do not change
     name = "lr-explorer-" + hashlib.sha256(code.encode()).hexdigest()[:8]
@@ -95,7 +94,7 @@ PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer o
 <button type="button" class="lr-reset">Reset</button></p>
 </form>
 <p class="lr-message" role="alert" hidden></p>
-<img class="lr-fallback" alt="{summary}" src="data:image/png;base64,{picture}">
+<img class="lr-fallback" alt="{summary}" src="{picture}">
 <div class="lr-panels"></div>
 <p class="lr-reading" aria-hidden="true"></p>
 <p class="lr-summary" aria-live="polite">{summary}</p>
