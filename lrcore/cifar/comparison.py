@@ -1,0 +1,206 @@
+"""Make the runs of a plan, one file a run, so that nothing that is finished is ever lost."""
+
+import contextlib
+import itertools
+import json
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from tqdm.auto import tqdm
+
+from lrcore import __version__
+from lrcore.cifar.data import load
+from lrcore.cifar.entries import DEFAULTS, FAIR
+from lrcore.cifar.plans import PLANS
+from lrcore.cifar.training import MOMENTUM, PIECES, WEIGHT_DECAY, best_device, best_precision, train
+
+
+def run(plan, data=None, results=None, limit=None, cluster=None):
+    """Make the runs of `plan` that `results` lacks, and return the rows of all that it then has.
+
+    `plan` is a name in `PLANS` or a `Plan`. `data` is a folder, as in `load` (None: what the plan
+    names, or else the download). `results` is the folder for the results, one JSON file a run
+    (None: results/ and the plan's name). `limit` ends after that many new runs. `cluster` is the
+    address of a Ray cluster that makes the runs ("local" starts one on this machine).
+
+    May be interrupted or killed at any moment and started again: it loses the run in flight and
+    repeats none. Several processes may work on one folder at the same time.
+
+    Raises ValueError for an unknown plan, a wrong limit, and a folder that holds results of
+    another network or of other data, and what `load` raises: all before anything is written.
+    """
+    if isinstance(plan, str):
+        if plan not in PLANS:
+            raise ValueError(f"plan={plan!r}: allowed are {', '.join(PLANS)}")
+        plan = PLANS[plan]
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise ValueError(f"limit={limit!r}: allowed is None or a whole number, 1 or more")
+    folder = Path(results or Path("results", plan.name))
+    data = load(plan.data if data is None else data)
+    rows = read_rows(folder)
+    refuse_strangers(plan, data, rows, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if cluster is None:
+        new_rows = one_by_one(plan, folder, data)
+    else:
+        from lrcore.cifar.cluster import on_ray  # Ray is not needed for anything else
+
+        new_rows = on_ray(cluster, plan, folder, data)
+    # the bar counts epochs of the whole plan, and so what other processes have made too
+    done = sum(row["epochs"] for row in rows)
+    with (
+        tqdm(total=plan.all_epochs, initial=done, desc=plan.name, unit="epoch") as bar,
+        contextlib.closing(new_rows),
+    ):
+        for _ in itertools.islice(new_rows, limit):
+            rows = read_rows(folder)
+            bar.update(sum(row["epochs"] for row in rows) - bar.n)
+    return read_rows(folder)
+
+
+def one_by_one(plan, folder, data):
+    """Make the missing runs in this process, and yield their rows."""
+    data = data.to(best_device())
+    while missing(plan, folder):
+        claimed = claim(plan, folder)
+        if claimed is None:
+            time.sleep(1)  # other processes are making all that is left
+            continue
+        run, lock = claimed
+        with lock:
+            row = make_row(plan, run, data)
+            write_row(folder, run, row)
+        yield row
+
+
+def missing(plan, folder):
+    """The runs of the plan that have no result, in order."""
+    return [run for run in plan.runs(read_rows(folder)) if not result_file(folder, run).exists()]
+
+
+def claim(plan, folder):
+    """Return the first missing run that nobody is making, and its lock; None if there is none.
+
+    The lock belongs to this process: the system takes it back however the process ends.
+    """
+    locks = folder / ".locks"
+    locks.mkdir(exist_ok=True)
+    for run in missing(plan, folder):
+        lock = FileLock(locks / run.name)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            continue
+        if not result_file(folder, run).exists():  # or another process has just made it
+            return run, lock
+        lock.release()
+    return None
+
+
+def make_row(plan, run, data):
+    """Make one run on the device of `data`, and return its row: all that is needed to repeat it."""
+    entry = (DEFAULTS if run.experiment == "defaults" else FAIR)[run.scheduler]
+    steps_an_epoch = len(data.train.labels) // plan.batch_size
+    every = entry.every(run.epochs * steps_an_epoch, run.epochs)
+    arguments = entry.arguments(run.epochs * steps_an_epoch // every, run.peak_lr)
+    judge_on = "validation" if run.experiment == "tuning" else "test"
+    device = data.train.labels.device
+    precision = best_precision(device)
+    start = time.perf_counter()
+    outcome = train(
+        data,
+        lambda optimizer: entry.make(optimizer, **arguments),
+        widths=plan.widths,
+        stride=plan.stride,
+        epochs=run.epochs,
+        batch_size=plan.batch_size,
+        lr=run.peak_lr,
+        seed=run.seed,
+        every=every,
+        judge_on=judge_on,
+        precision=precision,
+    )
+    return {
+        "plan": plan.name,
+        **run._asdict(),
+        "made_by": getattr(entry.make, "__name__", str(entry.make)),
+        "arguments": arguments,
+        "scheduler_every": every,
+        "judged_on": judge_on,
+        "accuracy": outcome.accuracy,
+        "cross_entropy": outcome.cross_entropy,
+        "diverged_at": outcome.diverged_at,
+        "losses": [round(loss, 5) for loss in outcome.losses],
+        "lr": [round(rate, 8) for rate in outcome.lr[:: max(1, len(outcome.lr) // PIECES)]],
+        "steps": len(outcome.lr),
+        "widths": list(plan.widths),
+        "stride": plan.stride,
+        "batch_size": plan.batch_size,
+        "momentum": MOMENTUM,
+        "weight_decay": WEIGHT_DECAY,
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "device": device_name(device),
+        "threads": torch.get_num_threads() if device.type == "cpu" else None,
+        "precision": str(precision).removeprefix("torch."),
+        "lrcore": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "seconds": round(time.perf_counter() - start, 2),
+    }
+
+
+def device_name(device):
+    """The GPU's name, or "CPU" and its architecture."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "CPU, " + platform.machine() if device.type == "cpu" else "Apple MPS"
+
+
+def refuse_strangers(plan, data, rows, folder):
+    """Raise ValueError if `folder` holds a result of another network or of other data."""
+    wanted = {
+        "widths": list(plan.widths),
+        "stride": plan.stride,
+        "batch_size": plan.batch_size,
+        "fingerprint": data.fingerprint,
+    }
+    for row in rows:
+        for name, value in wanted.items():
+            if row[name] != value:
+                raise ValueError(
+                    f"results={str(folder)!r} holds a run with {name} {row[name]}: this plan and "
+                    f"data have {value}. Name another folder."
+                )
+
+
+def result_file(folder, run):
+    return folder / f"{run.name}.json"
+
+
+def read_rows(folder):
+    """The rows of all finished runs in `folder`, sorted by file name."""
+    return [json.loads(file.read_text()) for file in sorted(Path(folder).glob("*.json"))]
+
+
+def write_row(folder, run, row):
+    write_whole(result_file(folder, run), json.dumps(row, indent=1) + "\n")
+
+
+def write_whole(path, text):
+    """Write a file so that it is there whole or not at all, even if the power fails."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with open(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
