@@ -96,16 +96,17 @@ class Plan:
         """
         if not self.tuning:
             return {(scheduler, None): self.rates[0] for scheduler in self.schedulers}
-        accuracies = defaultdict(lambda: defaultdict(list))
+        arms = defaultdict(lambda: defaultdict(list))
         for row in rows:
             if row["experiment"] == "tuning":
-                arm = accuracies[row["scheduler"], row["epochs"]]
+                arm = arms[row["scheduler"], row["epochs"]]
                 arm[row["peak_lr"]].append(row["accuracy"] or 0.0)
-        return {
-            (scheduler, epochs): max(sorted(arm), key=lambda rate: sum(arm[rate]))  # noqa: B023
-            for (scheduler, epochs), arm in accuracies.items()
-            if [len(arm[rate]) for rate in self.rates] == [self.tuning.get(epochs)] * len(self.rates)
-        }
+        best = {}
+        for (scheduler, epochs), arm in arms.items():
+            totals = {rate: sum(arm[rate]) for rate in self.rates}
+            if all(len(arm[rate]) == self.tuning[epochs] for rate in self.rates):
+                best[scheduler, epochs] = max(sorted(totals), key=totals.get)
+        return best
 
     def best_schedulers(self, rows):
         """The finalists: the best at the largest fair budget, the constant rate, and cosine."""
@@ -114,17 +115,12 @@ class Plan:
         for row in rows:
             if row["experiment"] == "fair" and row["epochs"] == budget:
                 accuracies[row["scheduler"]].append(row["accuracy"] or 0.0)
-        if [len(accuracies[name]) for name in self.schedulers] != [
-            self.fair.get(budget)
-        ] * len(self.schedulers):
+        if any(len(accuracies[name]) != self.fair.get(budget) for name in self.schedulers):
             return []
         means = {name: sum(values) / len(values) for name, values in accuracies.items()}
         best = sorted(means, key=means.get, reverse=True)[: self.finalists]
-        return [
-            name
-            for name in self.schedulers
-            if name in {*best, "constant", "cosine_annealing_lr"}
-        ]
+        wanted = {*best, "constant", "cosine_annealing_lr"}
+        return [name for name in self.schedulers if name in wanted]
 
     @property
     def all_epochs(self):
@@ -166,18 +162,18 @@ PLANS = {
         Plan(
             "small",
             "both experiments with a narrow network (about an hour on two CPU cores)",
-            widths=(16, 16, 32, 64),
+            widths=(8, 8, 16, 32),
             stride=2,
             batch_size=125,
             rates=(0.0125, 0.025, 0.05, 0.1),
-            defaults={4: 3},
-            tuning={1: 1, 4: 1},
-            fair={1: 3, 4: 3},
+            defaults={3: 3},
+            tuning={1: 1, 3: 1},
+            fair={1: 4, 3: 4},
         ),
         Plan(
             "demo",
             "a constant rate against cosine on the sample (about a minute on a CPU)",
-            widths=(16, 16, 32, 64),
+            widths=(8, 8, 16, 32),
             stride=2,
             batch_size=125,
             data="sample",
