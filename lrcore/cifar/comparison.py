@@ -17,7 +17,9 @@ from lrcore import __version__
 from lrcore.cifar.data import load
 from lrcore.cifar.entries import DEFAULTS, FAIR
 from lrcore.cifar.plans import PLANS
-from lrcore.cifar.training import MOMENTUM, PIECES, WEIGHT_DECAY, best_device, best_precision, train
+from lrcore.cifar.training import MOMENTUM, WEIGHT_DECAY, best_device, best_precision, train
+
+POINTS = 48  # a result keeps its learning rate at this many steps, in equal distances
 
 
 def run(plan, data=None, results=None, limit=None, cluster=None):
@@ -32,7 +34,8 @@ def run(plan, data=None, results=None, limit=None, cluster=None):
     repeats none. Several processes may work on one folder at the same time.
 
     Raises ValueError for an unknown plan, a wrong limit, and a folder that holds results of
-    another network or of other data, and what `load` raises: all before anything is written.
+    another network or of other data, what `load` raises, and ImportError for a cluster without
+    Ray: all before anything is written.
     """
     if isinstance(plan, str):
         if plan not in PLANS:
@@ -44,13 +47,13 @@ def run(plan, data=None, results=None, limit=None, cluster=None):
     data = load(plan.data if data is None else data)
     rows = read_rows(folder)
     refuse_strangers(plan, data, rows, folder)
-    folder.mkdir(parents=True, exist_ok=True)
     if cluster is None:
         new_rows = one_by_one(plan, folder, data)
     else:
         from lrcore.cifar.cluster import on_ray  # Ray is not needed for anything else
 
         new_rows = on_ray(cluster, plan, folder, data)
+    folder.mkdir(parents=True, exist_ok=True)
     # the bar counts epochs of the whole plan, and so what other processes have made too
     done = sum(row["epochs"] for row in rows)
     with (
@@ -136,7 +139,7 @@ def make_row(plan, run, data):
         "cross_entropy": outcome.cross_entropy,
         "diverged_at": outcome.diverged_at,
         "losses": [round(loss, 5) for loss in outcome.losses],
-        "lr": [round(rate, 8) for rate in outcome.lr[:: max(1, len(outcome.lr) // PIECES)]],
+        "lr": [float(f"{rate:.4g}") for rate in spread_out(outcome.lr)],
         "steps": len(outcome.lr),
         "widths": list(plan.widths),
         "stride": plan.stride,
@@ -153,6 +156,11 @@ def make_row(plan, run, data):
         "python": platform.python_version(),
         "seconds": round(time.perf_counter() - start, 2),
     }
+
+
+def spread_out(values):
+    """POINTS of the values, in equal distances, the first one included."""
+    return [values[i * len(values) // POINTS] for i in range(POINTS)]
 
 
 def device_name(device):
