@@ -134,9 +134,10 @@ def test_archive_and_files_have_the_same_fingerprint(tmp_path, archive, records)
     assert load(tmp_path).fingerprint == load(tmp_path / "files").fingerprint
 
 
-def test_the_official_numbers_of_images():
+def test_the_official_numbers_of_images(monkeypatch):
+    monkeypatch.setattr(data, "_images", len)  # the pictures themselves are not needed
     loaded = data._data("zeros", *(np.zeros((n, RECORD), np.uint8) for n in (50_000, 10_000)))
-    assert [len(part.labels) for part in loaded[2:]] == [45_000, 5_000, 10_000]
+    assert loaded[2:] == (45_000, 5_000, 10_000)
 
 
 def test_to_moves_all_of_it(tmp_path, records):
@@ -152,8 +153,7 @@ def test_the_sample_has_as_many_of_each_class():
     # pictures, not noise: neighbouring pixels are alike; and no picture is there twice
     images = sample.train.images.float()
     assert (images[..., 1:] - images[..., :-1]).abs().mean() < 15 < images.std()
-    every = torch.cat([part.images for part in sample[2:]]).flatten(1)
-    assert len(every.unique(dim=0)) == 6000
+    assert len({image.numpy().tobytes() for part in sample[2:] for image in part.images}) == 6000
     assert sample.name == "CIFAR-10 sample"
 
 

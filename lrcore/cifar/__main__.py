@@ -20,7 +20,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         rows = run(options.plan, options.data, options.results, options.limit, options.cluster)
-    except (ValueError, FileNotFoundError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("Interrupted. Start it again to go on: finished runs are kept.")

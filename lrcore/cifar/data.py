@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pooch
+import requests  # pooch downloads with it
 import torch
 from PIL import Image
 
@@ -67,7 +68,8 @@ def load(folder=None):
     Every tenth training image is for validation, in every run.
 
     Raises FileNotFoundError if a file is missing, and ValueError if one is not what it should be;
-    the message names the file and what was expected.
+    the message names the file and what was expected. Raises ConnectionError if the download fails:
+    nothing of it is kept.
     """
     if folder == "sample":
         return _data("CIFAR-10 sample", *_read_sample())
@@ -82,11 +84,14 @@ def load(folder=None):
 
 def _download():
     # pooch writes to a temporary file and gives it its name only once the hash is right
-    return Path(
-        pooch.retrieve(
-            URL, "sha256:" + SHA256, ARCHIVE, pooch.os_cache("lrcore"), progressbar=True
-        )
-    )
+    cache = pooch.os_cache("lrcore")
+    try:
+        return Path(pooch.retrieve(URL, "sha256:" + SHA256, ARCHIVE, cache, progressbar=True))
+    except requests.RequestException as error:
+        raise ConnectionError(
+            f"{URL} could not be downloaded ({error}). Try again, or get {ARCHIVE} another way and "
+            "name the folder that it is in"
+        ) from error
 
 
 def _read_archive(path):
