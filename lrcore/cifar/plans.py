@@ -213,7 +213,7 @@ PLANS = {
             widths=(8, 8, 16, 32),
             stride=2,
             batch_size=125,
-            rates=(0.0125, 0.025, 0.05, 0.1),
+            rates=(0.0125, 0.025, 0.05, 0.1, 0.2),
             defaults={3: 3},
             tuning={1: 1, 3: 1},
             fair={1: 4, 3: 4},
@@ -227,7 +227,7 @@ PLANS = {
             data="sample",
             schedulers=("constant", "cosine_annealing_lr"),
             rates=(0.05,),
-            fair={10: 3},
+            fair={8: 3},
         ),
     ]
 }
