@@ -60,6 +60,9 @@ unit: $(READY)
 	@echo "== lrcore, the package, the notebooks' form"
 	@$(PYTEST) tests --ignore tests/test_pages.py -n 2 --dist loadfile
 
+# as in tools/execute.py
+notebooks: export TQDM_DISABLE := 1
+notebooks: export OMP_NUM_THREADS := 1
 notebooks: $(READY)
 	@echo "== every notebook, run again"
 	@$(PYTEST) @tests/nbval.args chapters
