@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import platform
-import tempfile
 import time
 from pathlib import Path
 
@@ -61,8 +60,11 @@ def run(plan, data=None, results=None, limit=None, cluster=None):
     new_rows = make_rows(plan, folder, data)
     # the bar counts epochs of the whole plan, and so what other processes have made too
     done = sum(row["epochs"] for row in rows)
+    # tqdm reads TQDM_DISABLE itself, but its bar for notebooks does not
+    quiet = bool(os.environ.get("TQDM_DISABLE"))
+    total = plan.all_epochs
     with (
-        tqdm(total=plan.all_epochs, initial=done, desc=plan.name, unit="epoch") as bar,
+        tqdm(total=total, initial=done, desc=plan.name, unit="epoch", disable=quiet) as bar,
         contextlib.closing(new_rows),
     ):
         for _ in itertools.islice(new_rows, limit):
@@ -238,13 +240,12 @@ def write_row(folder, run, row):
 
 def write_whole(path, text):
     """Write a file so that it is there whole or not at all, even if the power fails."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(handle, "w") as file:
+        with open(temporary, "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)
