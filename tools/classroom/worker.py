@@ -138,6 +138,7 @@ class KernelManager(AsyncKernelManager):
 
     wrap = None  # (command, connection file) -> command in the sandbox
     shared = None
+    sockets = None  # a zmq context
 
     @default("kernel_spec_manager")
     def _no_manager(self):
@@ -148,8 +149,7 @@ class KernelManager(AsyncKernelManager):
         self.transport = "ipc"  # files in a folder: a sandbox without a network has no ports
         self.connection_file = os.path.join(self.shared, "kernel.json")
         self.ip = os.path.join(self.shared, "socket")
-        self.context = zmq.asyncio.Context()
-        self.context.setsockopt(zmq.MAXMSGSIZE, 256 * 2**20)
+        self.context = self.sockets
 
     @property
     def kernel_spec(self):
@@ -230,6 +230,8 @@ def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS
         shared.chmod(0o777)
         Path(folder, "owner").write_text(str(os.getpid()))
         watch = sandbox.Watch(shared, overhead=2 if in_sandbox else 0, seconds=seconds)
+        KernelManager.sockets = zmq.asyncio.Context()
+        KernelManager.sockets.setsockopt(zmq.MAXMSGSIZE, 256 * 2**20)
         try:
             graded(outcome, course, template, name, path, Path(folder), watch, in_sandbox)
         except (Ungradable, CourseError, MemoryError) as error:
@@ -237,6 +239,7 @@ def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS
             outcome["reason"] = watch.reason or str(error) or type(error).__name__
         finally:
             watch.end()
+            KernelManager.sockets.destroy(linger=0)
     return outcome
 
 
