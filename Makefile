@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
 BOOK := _build/html/index.html
 SOURCES := _config.yml _toc.yml references.bib tools/book_extension.py \
-	$(wildcard chapters/*.ipynb) $(wildcard _static/*) $(wildcard assets/*)
+	$(wildcard chapters/*.ipynb) $(wildcard chapters/*.md) $(wildcard _static/*) $(wildcard assets/*)
 
 # Kernels keep their state (history, profile) out of the home directory, and read no settings there
 # that could change an output. The kernel is the one in .venv, whatever else is installed.
@@ -18,14 +18,14 @@ export JUPYTER_PREFER_ENV_PATH := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help book test execute lab serve bench clean browser style unit notebooks pages pins
+.PHONY: help book test execute lab serve bench clean assignments grade browser bubblewrap style unit notebooks pages pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 book: $(BOOK) ## build the book: _build/html/index.html
 
-test: browser style book unit notebooks pages ## run every test
+test: browser bubblewrap style book unit notebooks pages ## run every test
 	@echo "All tests passed."
 
 execute: $(READY) ## run all notebooks in place (or some: make execute CHAPTERS=chapters/step_lr.ipynb)
@@ -42,6 +42,13 @@ serve: $(BOOK) ## serve the built book on this machine (PORT=8000)
 bench: browser $(BOOK) ## measure what the book promises on speed and size
 	@$(BIN)/python tools/bench.py
 
+assignments: $(READY) ## write the problem sets to hand out: _build/assignments
+	@$(BIN)/python tools/classroom release
+
+grade: $(READY) ## grade collected notebooks (make grade DIR=folder, more: OPTIONS=--help)
+	@test -n "$(DIR)$(OPTIONS)" || { echo "Name a folder: make grade DIR=collected" >&2; exit 1; }
+	@$(BIN)/python tools/classroom grade $(if $(DIR),'$(DIR)') $(OPTIONS)
+
 clean: ## remove all that was built (not .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis dist
 	find lrcore tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
@@ -52,11 +59,14 @@ clean: ## remove all that was built (not .venv)
 browser: $(READY)
 	@$(BIN)/python tools/browser.py
 
+bubblewrap: $(READY)
+	@$(BIN)/python tools/bubblewrap.py
+
 style: $(READY)
 	@echo "== style"
 	@$(BIN)/ruff check .
 
-unit: $(READY)
+unit: bubblewrap
 	@echo "== lrcore, the package, the notebooks' form"
 	@$(PYTEST) tests --ignore tests/test_pages.py -n 2 --dist loadfile
 

@@ -1,0 +1,160 @@
+"""The form of the problem sets, and of the student versions that `make assignments` writes."""
+
+import json
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from classroom import course
+from classroom.course import COURSE, CourseError, problem_sets
+
+SETS = problem_sets()
+
+
+def source(name):
+    return COURSE / "source" / name / f"{name}.ipynb"
+
+
+def cells(path):
+    return nbformat.read(path, as_version=4).cells
+
+
+def data(cell):
+    return cell.metadata.get("nbgrader", {})
+
+
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory):
+    """The folder that the command writes."""
+    folder = tmp_path_factory.mktemp("release") / "assignments"
+    command = [sys.executable, COURSE.parent / "tools" / "classroom", "release", "--to", folder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(folder / f"{name}.ipynb") for name in SETS]
+    return folder
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_source_is_clean(name):
+    text = source(name).read_text(encoding="utf-8")
+    notebook = json.loads(text)
+    assert text == json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    nbformat.validate(nbformat.from_dict(notebook))
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+    for cell in notebook["cells"]:
+        assert re.fullmatch(rf"{name}-\d\d", cell["id"])  # by it, a stripped notebook is known
+        assert cell.get("outputs", []) == [] and cell.get("execution_count") is None
+        assert set(cell["metadata"]) <= {"nbgrader", "deletable", "editable"}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_parts_of_a_problem_set(name):
+    known = [cell for cell in cells(source(name)) if data(cell)]
+    first, *rest = known
+    assert data(first)["locked"] and not data(first)["grade"] and "def check(" in first.source
+    ids = [data(cell)["grade_id"] for cell in known]
+    assert len(set(ids)) == len(ids) and all(one.startswith(f"{name}-") for one in ids)
+    for cell in rest:
+        if data(cell)["solution"]:
+            assert "### BEGIN SOLUTION" in cell.source and "### END SOLUTION" in cell.source
+        if data(cell)["grade"] and not data(cell)["solution"]:
+            assert data(cell)["locked"] and data(cell)["points"] > 0
+    hidden = [cell for cell in rest if "### BEGIN HIDDEN TESTS" in cell.source]
+    assert len(hidden) >= 2
+    assert "lrcore" not in "".join(cell.source for cell in cells(source(name)))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_students_get(handed_out, name):
+    text = (handed_out / f"{name}.ipynb").read_text(encoding="utf-8")
+    for mark in ("BEGIN SOLUTION", "HIDDEN TESTS", "END "):
+        assert mark not in text
+    nbformat.validate(nbformat.reads(text, as_version=4))
+    mine, theirs = cells(source(name)), cells(handed_out / f"{name}.ipynb")
+    assert [cell.id for cell in mine] == [cell.id for cell in theirs]
+    for before, after in zip(mine, theirs, strict=True):
+        if data(after).get("solution"):
+            assert "YOUR CODE HERE" in after.source or "YOUR ANSWER HERE" in after.source
+            solution = re.findall("BEGIN SOLUTION(.*?)### END", before.source, re.DOTALL)
+            assert solution
+            for line in "".join(solution).split("\n"):
+                assert len(line.strip()) < 12 or line not in after.source
+
+
+def run(notebook_cells):
+    """Run cells in one namespace, as a student does; return it and what each check raised."""
+    names = {"__name__": "__main__"}
+    raised = {}
+    for cell in notebook_cells:
+        if cell.cell_type != "code":
+            continue
+        try:
+            exec(compile(cell.source, data(cell).get("grade_id", "cell"), "exec"), names)
+        except Exception as error:
+            raised[data(cell)["grade_id"]] = error
+    return names, raised
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of:UserWarning")
+def test_the_broken_loops_are_broken(handed_out):
+    """What students are to mend in ps2 fails its visible checks, if they only rename it."""
+    notebook = cells(handed_out / "ps2.ipynb")
+    broken = {data(c)["grade_id"].removesuffix("-broken"): c.source for c in notebook
+              if data(c).get("grade_id", "").endswith("-broken")}  # fmt: skip
+    assert set(broken) == {"ps2-order", "ps2-tmax", "ps2-batch", "ps2-resume"}
+    for cell in notebook:
+        if data(cell).get("solution") and data(cell)["grade_id"] in broken:
+            code = broken[data(cell)["grade_id"]]
+            last = re.findall(r"^def (\w+)", code, re.MULTILINE)[-1]
+            cell.source = code + f"\n{last}_mended = {last}\n"
+    _, raised = run(notebook)
+    for name in broken:
+        assert isinstance(raised[f"{name}-check"], AssertionError)
+        assert re.search(r"at step \d+: expected \S+, got \S+", str(raised[f"{name}-check"]))
+
+
+@pytest.mark.parametrize(
+    ("got", "says"),
+    [
+        ([1.0, 0.5], None),
+        ([1.0, 0.4], "x: first difference at step 1: expected 0.5, got 0.4"),
+        ([1.0], "x: expected 2 values, got 1"),
+        ([1.0, 0.5, 0.1], "x: expected 2 values, got 3"),
+        ([1.0, float("nan")], "x: first difference at step 1: expected 0.5, got nan"),
+    ],
+)
+@pytest.mark.parametrize("name", SETS)
+def test_check_says_where_it_goes_wrong(name, got, says):
+    first = next(cell for cell in cells(source(name)) if data(cell))
+    names, _ = run([first])
+    if says is None:
+        names["check"]("x", got, [1.0, 0.5])
+    else:
+        with pytest.raises(AssertionError) as caught:
+            names["check"]("x", got, [1.0, 0.5])
+        assert str(caught.value) == says
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(CourseError, match="thesis.txt"):
+        course.release(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_set_that_fails_leaves_the_old_versions(tmp_path):
+    """Nothing is written if one problem set is wrong, and nothing is left over."""
+    broken = tmp_path / "course"
+    (broken / "source" / "ps1").mkdir(parents=True)
+    (broken / "nbgrader_config.py").write_text((COURSE / "nbgrader_config.py").read_text())
+    text = source("ps1").read_text(encoding="utf-8").replace("### END SOLUTION", "### END", 1)
+    (broken / "source" / "ps1" / "ps1.ipynb").write_text(text, encoding="utf-8")
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "ps1.ipynb").write_text("old")
+    with pytest.raises(CourseError, match="nbgrader failed on ps1"):
+        course.release(target, course=broken)
+    assert (target / "ps1.ipynb").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["course", "out"]

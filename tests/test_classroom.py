@@ -1,0 +1,534 @@
+"""Grading with real nbgrader: honest work gets its points, hostile work harms nobody.
+
+One batch of 30 submissions holds nearly all of it; each test looks at one student's row.
+"""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from classroom import collect, report, sandbox, worker
+from classroom.course import COURSE, CourseError, build, problem_sets
+
+SETS = ["ps1", "ps2", "ps3", "ps4"]
+POINTS = {"ps1": 12, "ps2": 10, "ps3": 13, "ps4": 18}
+WRITTEN = 5  # points of ps4, given by hand
+CLI = [sys.executable, Path(COURSE).parent / "tools" / "classroom"]
+
+STEP = """
+def step_lr(t, base_lr, step_size, gamma):
+    return base_lr * gamma ** (t // step_size)
+"""
+LOOP = """
+def step_lr(t, base_lr, step_size, gamma):
+    while True:
+        pass
+"""
+PRINTS = "while True:\n    print('flood ' * 1000)"
+ALLOCATION = "block = bytearray(30 * 2**30)\n" + STEP
+# bounded here too, in case that nothing else bounds it
+PROCESSES = """
+import os, time
+for _ in range(200):
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+time.sleep(20)
+"""
+EXIT = "import os\nos._exit(0)"
+FORGED = """
+class Forged:
+    def __eq__(self, other): return True
+    def __le__(self, other): return True
+    def __lt__(self, other): return True
+    def __sub__(self, other): return self
+    def __rsub__(self, other): return self
+    def __abs__(self): return 0
+def step_lr(t, base_lr, step_size, gamma):
+    return Forged()
+"""
+SHADOWS = """
+float = abs = str
+check = lambda *arguments: None
+def step_lr(t, base_lr, step_size, gamma):
+    return 0.0
+"""
+PATCHED = "import math\nmath.isclose = lambda *a, **k: True\ndef step_lr(*a, **k): return 0.0"
+WRITES = """
+import os, shutil
+done = []
+for path in {paths}:
+    try:
+        with open(path, "w") as file:
+            file.write("harm")
+        done.append(path)
+    except OSError:
+        pass
+try:
+    shutil.rmtree({folder!r})
+except OSError:
+    pass
+print("written:", done)
+"""
+READS = """
+import glob, os
+found = [path for path in {paths} if os.path.exists(path)]
+for start in ("/tmp", "/root", "/home", os.getcwd()):
+    for folder, inner, files in os.walk(start):
+        inner[:] = [name for name in inner if name != "lib"]  # Python itself
+        found += [os.path.join(folder, f) for f in files if f.endswith((".ipynb", ".db"))]
+print("found:", found)
+"""
+NETWORK = """
+import socket
+try:
+    socket.create_connection(("127.0.0.1", {port}), timeout=2).sendall(b"hello")
+    print("reached")
+except OSError as error:
+    print("no network")
+"""
+
+
+@pytest.fixture(scope="session")
+def course_copy(tmp_path_factory):
+    """A copy of the course with gradebook and student versions, as a batch makes it."""
+    folder = tmp_path_factory.mktemp("course")
+    build(COURSE, SETS, folder)
+    return folder
+
+
+def released(course_copy, name):
+    return nbformat.read(course_copy / "release" / name / f"{name}.ipynb", as_version=4)
+
+
+def grade_id(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def solved(course_copy, name, **answers):
+    """A student version with the reference answers, but for those given by `answers`."""
+    source = nbformat.read(COURSE / "source" / name / f"{name}.ipynb", as_version=4)
+    solutions = {grade_id(cell): cell.source for cell in source.cells}
+    notebook = released(course_copy, name)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            cell.source = answers.get(grade_id(cell)[4:], solutions[grade_id(cell)])
+    return notebook
+
+
+def put(folder, path, content):
+    path = folder / path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else nbformat.writes(content))
+
+
+def classroom(*arguments, **options):
+    command = [*CLI, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=1500, **options)
+
+
+def table(path):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rest_of(name, exercise):
+    """Points of a problem set without those of one exercise."""
+    cells = nbformat.read(COURSE / "source" / name / f"{name}.ipynb", as_version=4).cells
+    start = f"{name}-{exercise}-"
+    lost = [c.metadata.nbgrader["points"] for c in cells if grade_id(c).startswith(start)]
+    assert lost
+    return POINTS[name] - sum(lost)
+
+
+class Batch:
+    pass
+
+
+@pytest.fixture(scope="session")
+def batch(course_copy, tmp_path_factory):
+    """Thirty submissions, graded together by the command."""
+    batch = Batch()
+    folder = batch.folder = tmp_path_factory.mktemp("batch") / "collected"
+    batch.target = folder.with_name("grades")
+    batch.victim = folder.with_name("victim.txt")
+    batch.victim.write_text("unharmed")
+
+    def answer(student, source, **more):
+        put(folder, f"{student}/ps1.ipynb", solved(course_copy, "ps1", step=source, **more))
+
+    for name in SETS:
+        put(folder, f"reference/{name}.ipynb", solved(course_copy, name))
+        put(folder, f"untouched/{name}.ipynb", released(course_copy, name))
+    constant = "def cosine_lr(*a, **k): return 1.0"
+    put(folder, "partial/ps1.ipynb", solved(course_copy, "ps1", cosine=constant))
+    answer("loop", LOOP)
+    answer("prints", PRINTS)
+    answer("allocation", ALLOCATION)
+    answer("processes", PROCESSES)
+    answer("exit", EXIT)
+    answer("forged", FORGED)
+    answer("shadows", SHADOWS)
+    answer("patched", PATCHED)
+
+    paths = [str(batch.victim), str(COURSE / "source" / "harm"), str(folder / "harm"),
+             os.path.join(sys.prefix, "harm"), "/etc/harm", "/usr/harm", "../harm"]  # fmt: skip
+    answer("writes", WRITES.format(paths=paths, folder=str(folder)) + STEP)
+    paths = [str(COURSE), str(COURSE / "source" / "ps1" / "ps1.ipynb"), str(folder),
+             str(batch.victim), "gradebook.db", "../../gradebook.db", "source"]  # fmt: skip
+    answer("reads", READS.format(paths=paths) + STEP)
+    server = socket.create_server(("127.0.0.1", 0))
+    answer("network", NETWORK.format(port=server.getsockname()[1]) + STEP)
+
+    notebook = solved(course_copy, "ps1", warmup="def warmup_lr(*a, **k): return 1.0")
+    tests = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    notebook.cells = [cell for cell in notebook.cells if cell not in tests]
+    put(folder, "deleted tests/ps1.ipynb", notebook)
+
+    notebook = solved(course_copy, "ps1")
+    for cell in notebook.cells:
+        cell.metadata = {}
+        del cell["id"]
+    notebook.nbformat_minor = 4
+    put(folder, "stripped/ps1.ipynb", notebook)
+
+    notebook = solved(course_copy, "ps1", step="# nothing")
+    for cell in notebook.cells:
+        if grade_id(cell).startswith("ps1-step-"):
+            cell.metadata.nbgrader |= {"points": 100, "locked": False, "solution": True}
+            cell.source = "pass"
+    put(folder, "changed tests/ps1.ipynb", notebook)
+
+    put(folder, "renamed/final FINAL (2).ipynb", solved(course_copy, "ps1"))
+    put(folder, "Zoë_ps1 (3).ipynb", solved(course_copy, "ps1"))
+    put(folder, "corrupt/ps1.ipynb", nbformat.writes(solved(course_copy, "ps1"))[:-500])
+    put(folder, "empty/ps1.ipynb", "")
+    put(folder, "Ada Lovelace_812_assignsubmission_file_/ps1 (1).ipynb", solved(course_copy, "ps1"))
+    put(folder, "turingalan_4711_99_ps1-2.ipynb", solved(course_copy, "ps1"))
+    put(folder, "twice/ps1.ipynb", solved(course_copy, "ps1"))
+    put(folder, "twice/ps1 (1).ipynb", solved(course_copy, "ps1", step=LOOP))
+
+    begun = time.monotonic()
+    done = classroom("grade", folder, "--to", batch.target, "--jobs", "2")
+    batch.seconds = time.monotonic() - begun
+    assert done.returncode == 0, done.stderr
+    batch.printed = done.stdout
+    server.setblocking(False)
+    try:
+        batch.connected = bool(server.accept())
+    except BlockingIOError:
+        batch.connected = False
+    server.close()
+    batch.rows = table(batch.target / "gradebook.csv")
+    return batch
+
+
+def row(batch, student, name="ps1"):
+    found = [r for r in batch.rows if r["student"] == student and r["problem set"] == name]
+    assert len(found) == 1, [(r["student"], r["problem set"]) for r in batch.rows]
+    return found[0]
+
+
+def page(batch, student):
+    return (batch.target / "feedback" / f"{student}.html").read_text()
+
+
+def assert_graded(found, points, name="ps1"):
+    assert found["status"] == "graded", found
+    assert (float(found["points"]), float(found["of"])) == (points, POINTS[name]), found
+
+
+def assert_not_graded(found, reason):
+    assert found["status"] == "not graded", found
+    assert reason in found["reason"]
+    assert found["points"] == found["of"] == ""
+
+
+def test_the_batch_goes_on(batch):
+    assert len(batch.rows) == 30
+    print(f"{batch.seconds / 30:.2f} s a submission")
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_reference_solution_earns_all_points(batch, name):
+    found = row(batch, "reference", name)
+    if name == "ps4":
+        assert found["status"] == "needs hand grading"
+        assert float(found["points"]) == POINTS[name] - WRITTEN
+        assert float(found["of"]) == POINTS[name]
+    else:
+        assert_graded(found, POINTS[name], name)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_untouched_version_earns_none(batch, name):
+    assert_graded(row(batch, "untouched", name), 0, name)
+
+
+def test_partial_work_earns_its_part(batch):
+    assert_graded(row(batch, "partial"), rest_of("ps1", "cosine") - 3)  # exercise 4 builds on it
+    text = page(batch, "partial")
+    assert "cosine_lr: first difference at step 0: expected 0.4, got 1" in text
+    assert "HIDDEN" not in text and "check(" not in text
+
+
+@pytest.mark.parametrize("student", ["loop", "allocation", "forged", "shadows"])
+def test_a_bad_answer_costs_its_exercise_only(batch, student):
+    assert_graded(row(batch, student), rest_of("ps1", "step"))
+
+
+def test_what_the_pages_say(batch):
+    assert "took too long" in page(batch, "loop")
+    assert "MemoryError" in page(batch, "allocation")
+    assert "TypeError" in page(batch, "forged")
+    assert "first difference at step 0: expected 0.8, got 0" in page(batch, "shadows")
+
+
+@pytest.mark.parametrize(
+    ("student", "reason"),
+    [
+        ("prints", "printed more than 1 MB"),
+        ("processes", f"started more than {sandbox.PROCESSES} processes"),
+        ("exit", "ended by itself"),
+        ("patched", "changes how checks run"),
+        ("corrupt", "no notebook that can be read"),
+        ("empty", "no notebook that can be read"),
+        ("twice", "2 different files: keep one of"),
+    ],
+)
+def test_what_cannot_be_graded_is_no_zero(batch, student, reason):
+    assert_not_graded(row(batch, student), reason)
+    assert "Could not be graded" in page(batch, student)
+
+
+def test_nothing_outside_is_written(batch):
+    assert_graded(row(batch, "writes"), POINTS["ps1"])
+    assert "written: []" in page(batch, "writes")
+    assert batch.victim.read_text() == "unharmed"
+    assert not list(batch.folder.parent.rglob("harm"))
+
+
+def test_nothing_outside_is_read(batch):
+    assert_graded(row(batch, "reads"), POINTS["ps1"])
+    assert "found: []" in page(batch, "reads")
+
+
+def test_there_is_no_network(batch):
+    assert_graded(row(batch, "network"), POINTS["ps1"])
+    assert "no network" in page(batch, "network")
+    assert not batch.connected
+
+
+def test_deleted_tests_come_back(batch):
+    found = row(batch, "deleted tests")
+    assert_graded(found, rest_of("ps1", "warmup") - 3)
+    assert "ps1-step-hidden" in found["notes"]
+
+
+def test_stripped_metadata_are_given_back(batch):
+    found = row(batch, "stripped")
+    assert_graded(found, POINTS["ps1"])
+    assert "lost metadata given back: ps1-" in found["notes"]
+
+
+def test_changed_tests_are_replaced(batch):
+    assert_graded(row(batch, "changed tests"), rest_of("ps1", "step"))
+
+
+@pytest.mark.parametrize("student", ["renamed", "Ada Lovelace", "turingalan", "Zoë"])
+def test_names_of_files_do_not_matter(batch, student):
+    assert_graded(row(batch, student), POINTS["ps1"])
+
+
+def test_pages_hold_no_script_and_no_address(batch):
+    for path in (batch.target / "feedback").iterdir():
+        text = path.read_text()
+        assert "<script" not in text and "://" not in text.replace("&", ""), path
+
+
+def test_a_second_run_grades_nothing_again_and_takes_the_points_given_by_hand(batch):
+    kept = {path: path.stat().st_mtime_ns for path in (batch.target / "outcomes").iterdir()}
+    path = batch.target / "written.csv"
+    answers = table(path)
+    assert [(a["student"], a["question"], a["points"]) for a in answers] == [
+        ("reference", "ps4-explain", "")
+    ]
+
+    def fill(points):
+        answers[0] |= {"points": points, "comment": "well <put>"}
+        path.write_text(report.as_csv(report.WRITTEN, answers), encoding="utf-8", newline="")
+
+    fill("6")
+    done = classroom("grade", batch.folder, "--to", batch.target)
+    assert done.returncode == 1 and "a number from 0 to 5, got '6'" in done.stderr
+    fill("3.5")
+    done = classroom("grade", batch.folder, "--to", batch.target)
+    assert done.returncode == 0 and "30 already done, 0 to grade" in done.stdout, done.stderr
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}
+    batch.rows = table(batch.target / "gradebook.csv")
+    assert_graded(row(batch, "reference", "ps4"), POINTS["ps4"] - WRITTEN + 3.5, "ps4")
+    assert "well &lt;put&gt;" in page(batch, "reference")
+
+
+def test_killed_grading_goes_on_where_it_was(course_copy, tmp_path):
+    folder, target = tmp_path / "collected", tmp_path / "grades"
+    put(folder, "a/ps1.ipynb", "damaged")
+    for student in "bc":
+        put(folder, f"{student}/ps1.ipynb", solved(course_copy, "ps1"))
+    command = [*CLI, "grade", folder, "--to", target, "--jobs", "1"]
+    grading = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    outcomes = target / "outcomes"
+    until = time.monotonic() + 300
+    while not outcomes.exists() or len(list(outcomes.glob("ps1-*.json"))) < 2:
+        assert grading.poll() is None and time.monotonic() < until
+        time.sleep(0.1)
+    below = psutil.Process(grading.pid).children(recursive=True)
+    grading.send_signal(signal.SIGKILL)
+    grading.wait()
+    psutil.wait_procs(below, timeout=20)
+    assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in below)
+    kept = {path: path.read_bytes() for path in outcomes.glob("ps1-*.json")}
+
+    done = classroom("grade", folder, "--to", target, "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    assert f"{len(kept)} already done" in done.stdout
+    assert all(path.read_bytes() == text for path, text in kept.items())
+    assert [(r["student"], r["status"]) for r in table(target / "gradebook.csv")] == [
+        ("a", "not graded"), ("b", "graded"), ("c", "graded")
+    ]  # fmt: skip
+
+
+# nbgrader 0.9 adds to a session in a way that SQLAlchemy warns of
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+def test_a_loop_that_no_interrupt_ends(course_copy, tmp_path):
+    stubborn = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+    put(tmp_path, "ps1.ipynb", solved(course_copy, "ps1", step=stubborn))
+    outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "ps1.ipynb", seconds=20)
+    assert outcome["status"] == "not graded"
+    assert outcome["reason"].startswith("it ran for more than 20 seconds")
+
+
+# --- without a sandbox
+
+
+def test_no_sandbox_no_grading(course_copy, tmp_path):
+    put(tmp_path, "in/a/ps1.ipynb", solved(course_copy, "ps1"))
+    nothing = {**os.environ, "PATH": str(tmp_path / "empty")}
+    done = classroom("grade", tmp_path / "in", "--to", tmp_path / "out", env=nothing)
+    assert done.returncode == 1
+    assert "bubblewrap is not installed" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+    command = ("grade", tmp_path / "in", "--to", tmp_path / "out", "--without-sandbox")
+    done = classroom(*command, env=nothing)
+    assert done.returncode == 0, done.stderr
+    assert "*** WITHOUT A SANDBOX ***" in done.stderr
+    assert table(tmp_path / "out" / "gradebook.csv")[0]["points"] == str(POINTS["ps1"])
+
+
+def test_a_folder_that_submissions_can_read_is_refused(tmp_path):
+    with pytest.raises(sandbox.SandboxError, match="which submissions can read: move it"):
+        sandbox.check_hidden(os.path.join(sys.prefix, "share", "grades"))
+    sandbox.check_hidden(tmp_path)
+
+
+def test_a_sandbox_that_leaks_is_noticed(monkeypatch, tmp_path):
+    tmp_path.chmod(0o755)
+    shown = [*sandbox.python_folders(), str(tmp_path)]
+    monkeypatch.setattr(sandbox, "python_folders", lambda: shown)
+    with pytest.raises(sandbox.SandboxError, match="see the folder of the course"):
+        sandbox.probe(tmp_path)
+
+
+# --- who handed in what
+
+
+@pytest.mark.parametrize(
+    ("path", "student"),
+    [
+        ("Ada Lovelace_812_assignsubmission_file_/ps1.ipynb", ("Ada Lovelace", "812")),
+        ("Ada Lovelace_812_assignsubmission_file/work/ps1 (1).ipynb", ("Ada Lovelace", "812")),
+        ("Ada Lovelace_812_assignsubmission_file_ps1.ipynb", ("Ada Lovelace", "812")),
+        ("lovelaceada_4711_99_ps1.ipynb", ("lovelaceada", "4711")),
+        ("lovelaceada_LATE_4711_99_ps1-1.ipynb", ("lovelaceada", "4711")),
+        ("Problem 1_alovelace_attempt_2026-03-01-12-00-00_ps1.ipynb", ("alovelace", "")),
+        ("Ada Lovelace/untitled.ipynb", ("Ada Lovelace", "")),
+        ("ps1/Ada Lovelace/ps1.ipynb", ("Ada Lovelace", "")),
+        ("ps1/lovelace_ps1 (2).ipynb", ("lovelace", "")),
+        ("ps1 - Ada Lovelace.ipynb", ("Ada Lovelace", "")),
+        ("Åsa\u0301_ps1.ipynb", ("Åsá", "")),
+        ("ps1.ipynb", ("", "")),
+        ("ps1 (1).ipynb", ("", "")),
+        ("Copy of ps1.ipynb", ("", "")),
+        ("notes.ipynb", ("", "")),
+    ],
+)
+def test_whose_file_it_is(path, student):
+    assert collect.whose(Path(path), SETS) == student
+
+
+def test_files_of_nobody_are_all_named_and_nothing_is_graded(tmp_path):
+    put(tmp_path, "in/ps1.ipynb", "{}")
+    put(tmp_path, "in/ps1 (1).ipynb", "{}")
+    put(tmp_path, "in/ada_ps1.ipynb", "{}")
+    done = classroom("grade", tmp_path / "in", "--to", tmp_path / "out")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == ["  ps1 (1).ipynb", "  ps1.ipynb"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_copies_that_are_equal_are_one(tmp_path):
+    put(tmp_path, "ada/ps1.ipynb", "{}")
+    put(tmp_path, "ada/ps1 (1).ipynb", "{}")
+    put(tmp_path, "ada/ps2.ipynb", "{}")
+    put(tmp_path, "ada/work.ipynb", "{}")
+    put(tmp_path, "ada/notes.txt", "")
+    found = collect.collect(tmp_path, SETS)
+    assert [(s.name, bool(s.problem)) for s in found.submissions] == [
+        ("?", True), ("ps1", False), ("ps2", False)
+    ]  # fmt: skip
+    assert found.ignored == [Path("ada/notes.txt")]
+
+
+def test_the_contents_say_which_problem_set_it_is(course_copy, tmp_path):
+    put(tmp_path, "ada/ps1.ipynb", released(course_copy, "ps3"))
+    assert [s.name for s in collect.collect(tmp_path, SETS).submissions] == ["ps3"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "holds no notebooks"),
+        (lambda folder: put(folder, "all.zip", "x"), "still packed"),
+        (lambda folder: folder.rmdir(), "is not a folder"),
+    ],
+)
+def test_folders_that_hold_nothing_to_grade(tmp_path, make, message):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make(folder)
+    with pytest.raises(CourseError, match=message):
+        collect.collect(folder, SETS)
+
+
+def test_a_name_cannot_leave_the_folder_or_be_a_formula():
+    assert report.file_name("a/../b", "1") == "a_.._b_1"
+    assert report.harmless("=HYPERLINK(1)") == "'=HYPERLINK(1)"
+    assert urllib.parse.quote(report.file_name("Ada Lovelace", "")) == "Ada%20Lovelace"
+
+
+def test_all_problem_sets_are_known():
+    assert problem_sets() == SETS
+    assert shutil.which("bwrap"), "make bubblewrap installs it"
+    assert json.loads((COURSE / "source" / "ps1" / "ps1.ipynb").read_text())["nbformat"] == 4

@@ -1,0 +1,76 @@
+"""The commands: see `python tools/classroom --help`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # run as a folder: make `classroom` importable
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from classroom import batch, sandbox
+from classroom.course import COURSE, CourseError, release
+
+ROOT = COURSE.parent
+WARNING = """
+  *** WITHOUT A SANDBOX ***
+  The code in these notebooks runs as you: it can read and change your files, use the network,
+  and see the other submissions. Do this only with notebooks that you trust.
+"""
+
+
+def parser():
+    main = argparse.ArgumentParser(prog="classroom", description="Hand out and grade problem sets.")
+    commands = main.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("release", help="write the student versions of all problem sets")
+    one.add_argument("--to", type=Path, default=ROOT / "_build" / "assignments", metavar="FOLDER")
+    one = commands.add_parser("grade", help="grade a folder of collected notebooks")
+    one.add_argument("folder", type=Path, help="what the learning platform gave, unpacked")
+    one.add_argument("--to", type=Path, metavar="FOLDER", help="for the results")
+    one.add_argument("--set", metavar="NAME", help="the problem set that all of them are")
+    one.add_argument("--again", action="store_true", help="try those that could not be graded")
+    one.add_argument("--jobs", type=int, metavar="N", help="at once; default: the number of cores")
+    one.add_argument("--seconds", type=int, default=sandbox.SECONDS, help="limit of one notebook")
+    one.add_argument("--without-sandbox", action="store_true", help="DANGEROUS: run as yourself")
+    return main
+
+
+def grade(options):
+    for name in ("jobs", "seconds"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise CourseError(f"--{name} must be at least 1, got {value}")
+    folder = options.folder.expanduser().resolve()
+    target = options.to or folder.with_name(folder.name + "-grades")
+    if options.without_sandbox:
+        print(WARNING, file=sys.stderr)
+    rows = batch.grade_folder(
+        folder, target, only=options.set, in_sandbox=not options.without_sandbox,
+        again=options.again, jobs=options.jobs, seconds=options.seconds,
+    )  # fmt: skip
+    for status in ("graded", "needs hand grading", "not graded"):
+        print(f"{sum(row['status'] == status for row in rows):4} {status}")
+    for row in rows:
+        if row["status"] == "not graded":
+            print(f"     {row['student']}, {row['problem set']}: {row['reason']}")
+    print(f"Gradebook: {target}/gradebook.csv, a page per student: {target}/feedback")
+    if any(row["status"] == "needs hand grading" for row in rows):
+        print(f"Fill in the points in {target}/written.csv, then run the same command again.")
+
+
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "release":
+            for path in release(options.to):
+                print(path)
+        else:
+            grade(options)
+    except (CourseError, sandbox.SandboxError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Grade a whole batch: some submissions at once, each kept on disk as soon as it is done."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from classroom import course as course_module
+from classroom import report, sandbox, worker
+from classroom.collect import collect
+from classroom.course import COURSE, CourseError
+from classroom.files import write_whole
+
+SPARE = 60  # seconds beyond the limit of a notebook until its whole process is ended
+
+
+class Kept:
+    """The outcomes of a batch, one file each: what is there need not be done again."""
+
+    def __init__(self, folder, fingerprints, in_sandbox):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.fingerprints = fingerprints
+        self.in_sandbox = in_sandbox
+
+    def path(self, submission):
+        digest = hashlib.sha256("\0".join(submission.key).encode()).hexdigest()[:16]
+        return self.folder / f"{submission.name.replace('?', 'unknown')}-{digest}.json"
+
+    def made_from(self, submission):
+        """All that an outcome depends on."""
+        return {
+            "key": list(submission.key),
+            "file": submission.digest,
+            "course": self.fingerprints.get(submission.name, ""),
+            "sandbox": self.in_sandbox,
+        }
+
+    def load(self, submission):
+        """The outcome for exactly this file and course, or None."""
+        try:
+            record = json.loads(self.path(submission).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return record["outcome"] if record["made_from"] == self.made_from(submission) else None
+
+    def save(self, submission, outcome):
+        record = {"made_from": self.made_from(submission), "outcome": outcome}
+        write_whole(self.path(submission), json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def grade_folder(folder, target, *, only=None, in_sandbox=True, again=False, jobs=None,
+                 seconds=sandbox.SECONDS, course=COURSE):  # fmt: skip
+    """Grade all notebooks below `folder`; write gradebook, answers and feedback to `target`.
+
+    What `target` already holds for the same files is not graded again, except, with `again`, what
+    could not be graded. Returns the rows of the gradebook. Raises CourseError or SandboxError
+    before anything is written if the folder, the course or the sandbox is not as it should be.
+    """
+    folder, target = Path(folder).resolve(), Path(target).resolve()
+    sets = course_module.problem_sets(course)
+    if only and only not in sets:
+        raise CourseError(f"there is no problem set {only!r}: there are {', '.join(sets)}")
+    if target == folder or folder in target.parents:
+        raise CourseError(f"{target} lies in the folder of the submissions: name another")
+    collected = collect(folder, sets, only)
+    if in_sandbox:
+        sandbox.bubblewrap()
+        sandbox.check_hidden(folder, target, course)
+    report.read_written(target)  # raises before work is done if points in it are wrong
+
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(target / ".lock", timeout=0):
+            fingerprints = {name: course_module.fingerprint(course, name) for name in sets}
+            kept = Kept(target / "outcomes", fingerprints, in_sandbox)
+            outcomes = {}
+            for submission in collected.submissions:
+                old = kept.load(submission)
+                if old and not (again and old["status"] != "graded"):
+                    outcomes[submission.key] = old
+            todo = [one for one in collected.submissions if one.key not in outcomes]
+            if outcomes:
+                print(f"{len(outcomes)} already done, {len(todo)} to grade")
+            try:
+                grade_all(todo, outcomes, kept, course, in_sandbox, jobs or os.cpu_count(), seconds)
+            finally:
+                done = [one for one in collected.submissions if one.key in outcomes]
+                rows = report.write(target, folder, done, outcomes)
+    except Timeout:
+        raise CourseError(f"another run is grading into {target}") from None
+    for path in collected.ignored:
+        print(f"Not a notebook, left alone: {path}")
+    return rows
+
+
+def grade_all(todo, outcomes, kept, course, in_sandbox, jobs, seconds):
+    """Grade the submissions in `todo`, `jobs` at once; add to `outcomes` and to `kept`."""
+
+    def finish(submission, outcome):
+        kept.save(submission, outcome)
+        outcomes[submission.key] = outcome
+        bar.update()
+
+    if not todo:
+        return
+    gradable = [one for one in todo if not one.problem]
+    with tqdm(total=len(todo), unit="submission") as bar:
+        bar.monitor_interval = 0
+        for one in todo:
+            if one.problem:
+                finish(one, failure(one.problem))
+        if not gradable:
+            return
+        if in_sandbox:
+            sandbox.probe(course)
+        with tempfile.TemporaryDirectory(prefix="lr-course-") as template:
+            course_module.build(course, sorted({one.name for one in gradable}), template)
+            run(gradable, jobs, seconds, (course, template, in_sandbox), finish)
+
+
+def failure(reason):
+    return {"status": "not graded", "reason": reason, "notes": [], "questions": []}
+
+
+def run(todo, jobs, seconds, given, finish):
+    """One process for each submission, `jobs` at once. All end with this function."""
+    # A fork has nbgrader loaded already; this process has no thread that a fork could break.
+    context = multiprocessing.get_context("fork")
+    course, template, in_sandbox = given
+    waiting = list(reversed(todo))
+    running = {}  # pipe -> (submission, process, when it must have ended)
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                submission = waiting.pop()
+                receive, send = context.Pipe(duplex=False)
+                what = (submission.name, submission.path, in_sandbox, seconds)
+                arguments = (send, course, template, *what)
+                process = context.Process(target=worker.run_alone, args=arguments)
+                process.start()
+                send.close()
+                running[receive] = (submission, process, time.monotonic() + seconds + SPARE)
+            for receive in wait(list(running), timeout=1):
+                submission, process, _ = running.pop(receive)
+                try:
+                    outcome = receive.recv()
+                except EOFError:
+                    outcome = failure("the grader ended without an answer (out of memory?)")
+                process.join(10)
+                process.kill()
+                receive.close()
+                finish(submission, outcome)
+            for receive, (submission, process, until) in list(running.items()):
+                if time.monotonic() > until:
+                    process.kill()
+                    process.join()
+                    running.pop(receive)
+                    finish(submission, failure(f"it ran for more than {seconds} seconds"))
+    finally:
+        for _, process, _ in running.values():
+            process.kill()
+            process.join()
+        for path in Path(tempfile.gettempdir()).glob("lr-grade-*"):
+            if owner_is_gone(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def owner_is_gone(path):
+    """Whether the process that made a scratch folder has ended (it is named in the folder)."""
+    try:
+        owner = int((path / "owner").read_text())
+    except (OSError, ValueError):
+        return False
+    try:
+        os.kill(owner, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
