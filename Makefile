@@ -18,7 +18,8 @@ export JUPYTER_PREFER_ENV_PATH := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help book test execute lab serve bench clean browser style unit notebooks pages pins
+.PHONY: help book test execute lab repository serve bench clean browser style unit notebooks pages \
+	test-colab pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +35,9 @@ execute: $(READY) ## run all notebooks in place (or some: make execute CHAPTERS=
 lab: $(READY) ## open the chapters in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=chapters \
 	  --FileCheckpoints.checkpoint_dir='$(CURDIR)/_build/checkpoints'
+
+repository: $(READY) ## set the address of the repository everywhere (URL=https://github.com/..., BRANCH=main)
+	@$(BIN)/python tools/repository.py $(if $(URL),'$(URL)' $(if $(BRANCH),'$(BRANCH)'))
 
 serve: $(BOOK) ## serve the built book on this machine (PORT=8000)
 	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"
