@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 
 BIN := .venv/bin
+COLAB := .venv-colab
 PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
 BOOK := _build/html/index.html
@@ -22,11 +23,11 @@ export JUPYTER_PREFER_ENV_PATH := 1
 	test-colab pins
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 book: $(BOOK) ## build the book: _build/html/index.html
 
-test: browser style book unit notebooks pages ## run every test
+test: browser style book unit notebooks pages test-colab ## run every test
 	@echo "All tests passed."
 
 execute: $(READY) ## run all notebooks in place (or some: make execute CHAPTERS=chapters/step_lr.ipynb)
@@ -53,6 +54,8 @@ clean: ## remove all that was built (not .venv)
 
 # The parts of `make test`, each also a target of its own.
 
+ELSEWHERE := test_pages.py test_lab.py test_colab.py
+
 browser: $(READY)
 	@$(BIN)/python tools/browser.py
 
@@ -62,15 +65,21 @@ style: $(READY)
 
 unit: $(READY)
 	@echo "== lrcore, the package, the notebooks' form"
-	@$(PYTEST) tests --ignore tests/test_pages.py -n 2 --dist loadfile
+	@$(PYTEST) tests $(ELSEWHERE:%=--ignore tests/%) -n 2 --dist loadfile
 
 notebooks: $(READY)
 	@echo "== every notebook, run again"
 	@$(PYTEST) @tests/nbval.args chapters
 
 pages: browser $(BOOK)
-	@echo "== the built pages, in a browser"
-	@$(PYTEST) tests/test_pages.py -n 2 --dist loadgroup
+	@echo "== the built pages and live sliders, in a browser"
+	@$(PYTEST) tests/test_pages.py tests/test_lab.py -n 2 --dist loadgroup
+
+# The packages there are older, and other packages warn that they are.
+test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
+	@echo "== every chapter and the sliders, with Colab's versions"
+	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
+	  tests/test_colab.py tests/test_live.py tests/test_explorer.py
 
 $(BOOK): $(READY) $(SOURCES)
 	@rm -rf _build/html
@@ -91,6 +100,17 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -c 'import matplotlib.font_manager'
 	@touch $@
 
+# The same for Colab's versions. --no-deps: the list is complete, and one of its packages asks for
+# the notebook server, which no kernel needs. PyTorch is the one in .venv.
+$(COLAB)/.ready: requirements-colab.txt tools/share_torch.py $(READY)
+	@test -e $@ || $(PYTHON) -m venv --clear $(COLAB)
+	@echo "Installing the versions that Colab has into $(COLAB)"
+	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile \
+	  -r requirements-colab.txt
+	@$(BIN)/python tools/share_torch.py $(COLAB)
+	@$(COLAB)/bin/python -c 'import matplotlib.font_manager'
+	@touch $@
+
 # Needs the registry. Keeps the pins that still fit; `make pins UPGRADE=--upgrade` takes the newest.
 # PyTorch's CUDA libraries are left out: a CPU build of torch must bring none, and a CUDA build
 # names the exact versions that it needs.
@@ -103,3 +123,6 @@ pins: $(READY)
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.10 $(UPGRADE) \
 	  --custom-compile-command 'make pins' $(CUDA:%=--no-emit-package %) \
 	  requirements.in --output-file requirements.txt
+	@echo 'notebook ; python_version < "3"' | $(BIN)/python -m uv pip compile --quiet --universal \
+	  --python-version 3.10 $(UPGRADE) --override - --custom-compile-command 'make pins' \
+	  requirements-colab.in --output-file requirements-colab.txt

@@ -1,4 +1,4 @@
-"""tools/repository.py and what it writes: one address everywhere, and a set-up cell that is safe."""
+"""tools/repository.py: one address everywhere, and a set-up cell that keeps its hands off."""
 
 import json
 import os
