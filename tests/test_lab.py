@@ -99,6 +99,8 @@ def page(lab):
         page = browser.new_page(viewport={"width": 1280, "height": 1100})
         page.set_default_timeout(1000 * WAIT)
         page.goto(lab[0] + "/lab/tree/live.ipynb?reset")
+        # a cell that is run before there is a kernel would be dropped
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
         page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Control+Enter")
         page.locator(".jp-OutputArea-output img").first.wait_for()
