@@ -38,6 +38,7 @@ lab: $(READY) ## open the chapters in JupyterLab
 	  --FileCheckpoints.checkpoint_dir='$(CURDIR)/_build/checkpoints'
 
 repository: $(READY) ## set the address of the repository everywhere (URL=https://github.com/..., BRANCH=main)
+	@$(if $(BRANCH),$(if $(URL),,$(error BRANCH=$(BRANCH) needs the URL beside it)))
 	@$(BIN)/python tools/repository.py $(if $(URL),'$(URL)' $(if $(BRANCH),'$(BRANCH)'))
 
 serve: $(BOOK) ## serve the built book on this machine (PORT=8000)

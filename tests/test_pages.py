@@ -204,7 +204,7 @@ def test_axe_finds_nothing_serious(name, colours, loaded):
 
 @each(READ)
 def test_every_picture_says_what_it_shows(name):
-    for image in SOUPS[name].select("img:not(a.btn img)"):  # there the text beside it says it
+    for image in SOUPS[name].select("img"):
         alt = image.get("alt", "").strip()
         assert len(alt) >= 20 and " " in alt, f"alt={alt!r} of {str(image)[:150]}"
         assert not re.search(r"\.(png|svg|jpe?g)$|_images/", alt), alt
@@ -220,17 +220,16 @@ def test_a_button_opens_the_notebook_in_colab(name):
     assert "google.colab" not in SOUPS[name].get_text()  # the set-up cell is no part of the page
 
 
-@pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 800}], ids=["phone", "desktop"])
-def test_the_colab_button_can_be_seen_and_named(size, browser, server):
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_the_colab_button_can_be_seen_and_named(width, browser, server):
+    size = {"width": width, "height": 740}
     page = visit(browser, server + "chapters/index.html", viewport=size)
     button = page.get_by_role("link", name="Open in Colab")
     expect(button).to_be_visible()
     box = button.bounding_box()
     assert box["width"] >= 24 and box["height"] >= 24
     assert 0 <= box["x"] and box["x"] + box["width"] <= size["width"] and box["y"] < 100
-    picture = button.locator("img")
-    assert picture.evaluate("image => image.naturalWidth") > 0
-    assert (button.locator(".btn__text-container").bounding_box()["width"] > 50) == (size != PHONE)
+    assert page.evaluate("() => document.scrollingElement.scrollWidth") <= width
     page.context.close()
 
 

@@ -47,13 +47,13 @@ def repair_lists(app, pagename, templatename, context, doctree):
 
 
 def name_colab_button(app, pagename, templatename, context, doctree):
-    """The theme's menu of services has one entry here: make it a button that says what it does,
-    on every page with code to run."""
+    """The theme's menu of services has one entry here: make it a button that says what it does, on
+    every page with code to run. Words alone: the logo is too pale for a light page."""
     buttons = context.get("header_buttons", [])
     for i, button in enumerate(buttons):
         if button.get("label") == "launch-buttons":
             (colab,) = button["buttons"]
-            named = {**colab, "text": "Open in Colab", "tooltip": "Open in Colab", "label": "colab"}
+            named = {"type": "link", "url": colab["url"], "text": "Open in Colab", "label": "colab"}
             code = [node for node in doctree.findall() if _is_code(node)]
             buttons[i : i + 1] = [named] if code else []
             return
