@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 
 BIN := .venv/bin
+COLAB := .venv-colab
 PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
 BOOK := _build/html/index.html
@@ -18,14 +19,15 @@ export JUPYTER_PREFER_ENV_PATH := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help book test execute lab serve bench clean assignments grade browser bubblewrap style unit notebooks pages pins
+.PHONY: help book test execute lab repository serve bench clean assignments grade browser bubblewrap \
+	style unit notebooks pages test-colab pins
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 book: $(BOOK) ## build the book: _build/html/index.html
 
-test: browser bubblewrap style book unit notebooks pages ## run every test
+test: browser bubblewrap style book unit notebooks pages test-colab ## run every test
 	@echo "All tests passed."
 
 execute: $(READY) ## run all notebooks in place (or some: make execute CHAPTERS=chapters/step_lr.ipynb)
@@ -34,6 +36,10 @@ execute: $(READY) ## run all notebooks in place (or some: make execute CHAPTERS=
 lab: $(READY) ## open the chapters in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=chapters \
 	  --FileCheckpoints.checkpoint_dir='$(CURDIR)/_build/checkpoints'
+
+repository: $(READY) ## set the address of the repository everywhere (URL=https://github.com/..., BRANCH=main)
+	@$(if $(BRANCH),$(if $(URL),,$(error BRANCH=$(BRANCH) needs the URL beside it)))
+	@$(BIN)/python tools/repository.py $(if $(URL),'$(URL)' $(if $(BRANCH),'$(BRANCH)'))
 
 serve: $(BOOK) ## serve the built book on this machine (PORT=8000)
 	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"
@@ -56,6 +62,8 @@ clean: ## remove all that was built (not .venv)
 
 # The parts of `make test`, each also a target of its own.
 
+ELSEWHERE := test_pages.py test_lab.py test_colab.py
+
 browser: $(READY)
 	@$(BIN)/python tools/browser.py
 
@@ -68,7 +76,7 @@ style: $(READY)
 
 unit: bubblewrap
 	@echo "== lrcore, the package, the notebooks' form"
-	@$(PYTEST) tests --ignore tests/test_pages.py -n 2 --dist loadfile
+	@$(PYTEST) tests $(ELSEWHERE:%=--ignore tests/%) -n 2 --dist loadfile
 
 # as in tools/execute.py
 notebooks: export TQDM_DISABLE := 1
@@ -78,8 +86,14 @@ notebooks: $(READY)
 	@$(PYTEST) @tests/nbval.args chapters
 
 pages: browser $(BOOK)
-	@echo "== the built pages, in a browser"
-	@$(PYTEST) tests/test_pages.py -n 2 --dist loadgroup
+	@echo "== the built pages and live sliders, in a browser"
+	@$(PYTEST) tests/test_pages.py tests/test_lab.py -n 2 --dist loadgroup
+
+# The packages there are older, and other packages warn that they are.
+test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
+	@echo "== every chapter and the sliders, with Colab's versions"
+	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
+	  tests/test_colab.py tests/test_live.py tests/test_explorer.py
 
 $(BOOK): $(READY) $(SOURCES)
 	@rm -rf _build/html
@@ -100,6 +114,17 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -c 'import matplotlib.font_manager'
 	@touch $@
 
+# The same for Colab's versions. --no-deps: the list is complete, and one of its packages asks for
+# the notebook server, which no kernel needs. PyTorch is the one in .venv.
+$(COLAB)/.ready: requirements-colab.txt tools/share_torch.py $(READY)
+	@test -e $@ || $(PYTHON) -m venv --clear $(COLAB)
+	@echo "Installing the versions that Colab has into $(COLAB)"
+	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile \
+	  -r requirements-colab.txt
+	@$(BIN)/python tools/share_torch.py $(COLAB)
+	@$(COLAB)/bin/python -c 'import matplotlib.font_manager'
+	@touch $@
+
 # Needs the registry. Keeps the pins that still fit; `make pins UPGRADE=--upgrade` takes the newest.
 # PyTorch's CUDA libraries are left out: a CPU build of torch must bring none, and a CUDA build
 # names the exact versions that it needs.
@@ -112,3 +137,6 @@ pins: $(READY)
 	@$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.10 $(UPGRADE) \
 	  --custom-compile-command 'make pins' $(CUDA:%=--no-emit-package %) \
 	  requirements.in --output-file requirements.txt
+	@echo 'notebook ; python_version < "3"' | $(BIN)/python -m uv pip compile --quiet --universal \
+	  --python-version 3.10 $(UPGRADE) --override - --custom-compile-command 'make pins' \
+	  requirements-colab.in --output-file requirements-colab.txt

@@ -12,6 +12,7 @@ import sys
 import execute
 import nbformat
 import pytest
+import repository
 import yaml
 from conftest import ROOT
 
@@ -61,19 +62,25 @@ def headings(cell):
 
 def problems(notebook, is_scheduler=True):
     """Everything that is wrong with a chapter, as a list of sentences."""
-    found = counting(notebook) + stored(notebook) + long_cells(notebook) + pictures(notebook)
+    found = counting(notebook) + stored(notebook) + set_up(notebook)
+    found += long_cells(notebook) + pictures(notebook)
     if is_scheduler:
         found += rhythm(notebook) + anatomy(notebook) + exercises(notebook)
     return found
 
 
 def code_cells(notebook):
+    """The code cells of the chapter itself: without the one that sets up Colab."""
+    return [cell for cell in all_code(notebook) if not repository.is_set_up(cell)]
+
+
+def all_code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def counting(notebook):
     # nbval does not compare a cell without a count: a cleared notebook would pass it
-    counts = [cell.execution_count for cell in code_cells(notebook)]
+    counts = [cell.execution_count for cell in all_code(notebook)]
     if counts != list(range(1, len(counts) + 1)):
         return [f"execution counts are {counts}, not 1 to {len(counts)}: run make execute"]
     return []
@@ -110,6 +117,24 @@ def output_problems(output):
             found.append(f"stores an address in memory: {match[0]}")
         if match := TIMING.search(text):
             found.append(f"stores a time, which no other run repeats: {match[0]!r}")
+    return found
+
+
+def set_up(notebook):
+    """The cell that sets up Colab: in every notebook the same, before all other code."""
+    code = all_code(notebook)
+    cells = [cell for cell in notebook.cells if repository.is_set_up(cell)]
+    if not code:
+        return []
+    if len(cells) != 1 or cells[0] is not code[0]:
+        return ["the first code cell is not the one that sets up Colab: run make repository"]
+    found = []
+    if cells[0].source != repository.set_up(repository.configured()):
+        found.append("the set-up cell does not install from the address in _config.yml")
+    if tags(cells[0]) != set(repository.SET_UP_TAGS):
+        found.append(f"the set-up cell has the tags {sorted(tags(cells[0]))}")
+    if cells[0].outputs:
+        found.append("the set-up cell has outputs: outside of Colab it must do nothing")
     return found
 
 
@@ -155,7 +180,7 @@ def anatomy(notebook):
         found.append(f"sections are {sections}; needed are, in this order, {ANATOMY}")
     html = [out.get("data", {}).get("text/html", "") for out in code_cells(notebook)[0].outputs]
     if not any("lr-explorer" in text for text in html):
-        found.append("the first code cell does not show the explorer")
+        found.append("the first code cell after the set-up cell does not show the explorer")
     return found
 
 
@@ -209,7 +234,7 @@ SCHEDULERS = [name for name in CHAPTERS if name not in NOT_A_SCHEDULER]
 
 
 def clear_counts(notebook):
-    for cell in code_cells(notebook):
+    for cell in all_code(notebook):
         cell.execution_count = None
 
 
@@ -229,6 +254,28 @@ def add_address(notebook):
 
 def keep_widgets(notebook):
     notebook.metadata["widgets"] = {}
+
+
+def drop_set_up(notebook):
+    notebook.cells = [cell for cell in notebook.cells if not repository.is_set_up(cell)]
+
+
+def move_set_up(notebook):
+    notebook.cells.append(notebook.cells.pop(notebook.cells.index(all_code(notebook)[0])))
+
+
+def install_from_elsewhere(notebook):
+    cell = all_code(notebook)[0]
+    cell.source = cell.source.replace("@", "@other-")
+
+
+def show_set_up(notebook):
+    all_code(notebook)[0].metadata["tags"] = ["nbval-skip"]
+
+
+def print_in_set_up(notebook):
+    output = nbformat.v4.new_output("stream", text="installing")
+    all_code(notebook)[0].outputs.append(output)
 
 
 def drop_alt_text(notebook):
@@ -264,6 +311,11 @@ def write_long_cells(notebook):
         (add_error, "stores an error"),
         (add_address, "address in memory: 0x7f3b2c1d"),
         (keep_widgets, "metadata"),
+        (drop_set_up, "not the one that sets up Colab"),
+        (move_set_up, "not the one that sets up Colab"),
+        (install_from_elsewhere, "does not install from the address"),
+        (show_set_up, "set-up cell has the tags ['nbval-skip']"),
+        (print_in_set_up, "must do nothing"),
         (drop_alt_text, "alt text"),
         (drop_section, "sections are"),
         (drop_solution, "# Solution"),
@@ -279,7 +331,7 @@ def test_a_spoiled_chapter_is_noticed(spoil, complaint):
 
 def alter_number(notebook):
     """Change one digit that a cell printed; return the index of the cell."""
-    for index, cell in enumerate(code_cells(notebook)):
+    for index, cell in enumerate(all_code(notebook)):
         for output in cell.outputs:
             if output.output_type == "stream" and re.search(r"\d", output.text):
                 digit = re.search(r"\d", output.text)[0]
@@ -290,7 +342,7 @@ def alter_number(notebook):
 
 def alter_html(notebook, old, new):
     """Change the HTML of the first explorer; return the index of the cell."""
-    for index, cell in enumerate(code_cells(notebook)):
+    for index, cell in enumerate(all_code(notebook)):
         for output in cell.outputs:
             html = output.get("data", {}).get("text/html", "")
             if old in html:
@@ -321,4 +373,4 @@ def test_nbval_notices_an_altered_output(tmp_path):
     assert failed == {("altered", str(index)) for index in wrong}, done.stdout
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     passed = 2 * len(code_cells(chapter)) - len(wrong)
-    assert f"{len(wrong)} failed, {passed} passed" in done.stdout
+    assert f"{len(wrong)} failed, {passed} passed, 2 skipped" in done.stdout  # the set-up cells

@@ -120,11 +120,12 @@ def test_no_build_of_torch_is_forced_on_anyone(root):
 def test_nothing_says_where_to_download_from(root):
     """Which registry or mirror to use is the reader's own setting."""
     build = ["Makefile", "pyproject.toml", "requirements.in", "requirements.txt", ".ci/run"]
+    build += ["requirements-colab.in", "requirements-colab.txt"]
     files = [root / name for name in build]
     files += [*root.glob("tools/*"), *root.glob(".github/workflows/*"), *root.glob("chapters/*")]
     option = re.compile(r"--(extra-)?index-url|--find-links|--trusted-host|\bindex-url\b")
     for path in files:
         if path.is_file():
             assert not option.search(path.read_text()), path.name
-    for name in ("requirements.in", "requirements.txt"):
+    for name in ("requirements.in", "requirements.txt", "requirements-colab.txt"):
         assert "://" not in (root / name).read_text()

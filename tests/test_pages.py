@@ -9,9 +9,11 @@ import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
+import repository
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from browser import FLAGS, find_browser
@@ -207,6 +209,29 @@ def test_every_picture_says_what_it_shows(name):
         alt = image.get("alt", "").strip()
         assert len(alt) >= 20 and " " in alt, f"alt={alt!r} of {str(image)[:150]}"
         assert not re.search(r"\.(png|svg|jpe?g)$|_images/", alt), alt
+
+
+@each([page for page in READ if page.startswith("chapters/")])
+def test_a_button_opens_the_notebook_in_colab(name):
+    notebook = Path(name).with_suffix(".ipynb").as_posix()
+    text = (ROOT / notebook).read_text()
+    links = SOUPS[name].select('a[href*="colab.research.google.com"]')
+    wanted = [repository.configured().in_colab + notebook] * ('"cell_type": "code"' in text)
+    assert [link["href"] for link in links] == wanted
+    assert "google.colab" not in SOUPS[name].get_text()  # the set-up cell is no part of the page
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_the_colab_button_can_be_seen_and_named(width, browser, server):
+    size = {"width": width, "height": 740}
+    page = visit(browser, server + "chapters/index.html", viewport=size)
+    button = page.get_by_role("link", name="Open in Colab")
+    expect(button).to_be_visible()
+    box = button.bounding_box()
+    assert box["width"] >= 24 and box["height"] >= 24
+    assert 0 <= box["x"] and box["x"] + box["width"] <= size["width"] and box["y"] < 100
+    assert page.evaluate("() => document.scrollingElement.scrollWidth") <= width
+    page.context.close()
 
 
 @each(PAGES)

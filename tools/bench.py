@@ -21,6 +21,7 @@ from bench_pages import page_moves
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
+from repository import is_set_up
 from torch.optim.lr_scheduler import MultiplicativeLR, ReduceLROnPlateau, StepLR
 from tqdm import tqdm
 
@@ -175,7 +176,11 @@ def training_rows():
 
 def only_imports(notebook):
     """A notebook with all the imports of this one in a single cell."""
-    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    code = "\n".join(
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and not is_set_up(cell)  # it is not Python alone
+    )
     found = [n for n in ast.walk(ast.parse(code)) if isinstance(n, (ast.Import, ast.ImportFrom))]
     cell = nbformat.v4.new_code_cell("\n".join(map(ast.unparse, found)))
     return nbformat.v4.new_notebook(cells=[cell])

@@ -46,6 +46,23 @@ def repair_lists(app, pagename, templatename, context, doctree):
     context["body"] = re.sub(opening, '<div class="citation-list">', context.get("body", ""))
 
 
+def name_colab_button(app, pagename, templatename, context, doctree):
+    """The theme's menu of services has one entry here: make it a button that says what it does, on
+    every page with code to run. Words alone: the logo is too pale for a light page."""
+    buttons = context.get("header_buttons", [])
+    for i, button in enumerate(buttons):
+        if button.get("label") == "launch-buttons":
+            (colab,) = button["buttons"]
+            named = {"type": "link", "url": colab["url"], "text": "Open in Colab", "label": "colab"}
+            code = [node for node in doctree.findall() if _is_code(node)]
+            buttons[i : i + 1] = [named] if code else []
+            return
+
+
+def _is_code(node):
+    return getattr(node, "get", {}.get)("nb_element") == "cell_code"
+
+
 def finish(app, error):
     """Add to the built pages what Sphinx does not make, and remove what they do not need."""
     if error or app.builder.format != "html":
@@ -73,5 +90,6 @@ def setup(app):
     app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("builder-inited", silence_thebe, priority=0)
     app.connect("html-page-context", repair_lists)
+    app.connect("html-page-context", name_colab_button, priority=900)  # after the theme's own
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,211 @@
+"""The live sliders where readers move them: JupyterLab with a kernel, in a real browser.
+
+Every wait is bounded, and the server ends with the tests whatever happens in them.
+"""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from html import unescape
+
+import nbformat
+import pytest
+from browser import FLAGS, find_browser
+from jupyter_client import BlockingKernelClient
+from playwright.sync_api import expect, sync_playwright
+from torch.optim.lr_scheduler import StepLR
+
+from lrcore import explore, trace
+from lrcore.explorer import summary
+from lrcore.plotting import panels_png
+
+WAIT = 120  # seconds, for the server, the page and the kernel to start
+MOVE = 30  # seconds, for a move to be drawn
+CONTROLS = {"lr": (0.1, 2.0, 0.1), "step_size": (5, 50, 5), "gamma": (0.1, 0.9, 0.1)}
+CODE = f"""\
+from matplotlib import pyplot as plt
+from torch.optim.lr_scheduler import StepLR
+from lrcore import explore
+
+explorer = explore(StepLR, **{CONTROLS})
+explorer"""
+# The picture that the page shows, as it got it.
+PICTURE = """async image => {
+  const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+  return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab with one notebook: its address, and the folder of its kernels' connections."""
+    folder = tmp_path_factory.mktemp("lab")
+    cells = [nbformat.v4.new_code_cell(CODE)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "live.ipynb")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = ("config", "data", "runtime")  # nothing of the reader's own Jupyter
+    places = {f"JUPYTER_{name.upper()}_DIR": str(folder / f".{name}") for name in own}
+    options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"]
+    options += [f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=", "--allow-root"]
+    options += ["--no-browser", "--LabApp.news_url=", "--LabApp.check_for_updates_class="]
+    options[-1] += "jupyterlab.handlers.announcements.NeverCheckForUpdate"
+    with (folder / ".log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options],
+            env={**os.environ, **places, "JUPYTER_PREFER_ENV_PATH": "1"},
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + WAIT
+        while not answers(address + "/api"):
+            assert server.poll() is None and time.monotonic() < end, (folder / ".log").read_text()
+            time.sleep(0.2)
+        yield address, folder / ".runtime"
+    finally:
+        server.terminate()  # it stops its kernels
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def answers(address):
+    try:
+        with urllib.request.urlopen(address, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    """The notebook, run, with its sliders shown."""
+    path = find_browser()
+    if not path:
+        pytest.exit("The tests of JupyterLab need a browser: run make browser", returncode=1)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1100})
+        page.set_default_timeout(1000 * WAIT)
+        page.goto(lab[0] + "/lab/tree/live.ipynb?reset")
+        # a cell that is run before there is a kernel would be dropped
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Control+Enter")
+        page.locator(".jp-OutputArea-output img").first.wait_for()
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def kernel(lab, page):
+    """A second client of the notebook's kernel; it returns the JSON that an expression gives."""
+    (connection,) = lab[1].glob("kernel-*.json")
+    client = BlockingKernelClient(connection_file=str(connection))
+    client.load_connection_file()
+    client.start_channels()
+    client.wait_for_ready(timeout=WAIT)
+
+    def value_of(expression):
+        wanted = {"value": f"__import__('json').dumps({expression})"}
+        reply = client.execute_interactive(
+            "", user_expressions=wanted, store_history=False, timeout=MOVE
+        )["content"]
+        found = reply["user_expressions"]["value"]
+        assert found["status"] == "ok", found
+        return json.loads(eval(found["data"]["text/plain"]))
+
+    yield value_of
+    client.stop_channels()
+
+
+class Shown:
+    """What the page shows of the explorer."""
+
+    def __init__(self, page):
+        self.output = page.locator(".jp-Notebook .jp-OutputArea-output")
+        self.images = self.output.locator("img")
+        self.words = self.output.locator("p[role=status]")
+        self.code = self.output.locator("pre").last
+
+    def handle(self, name):
+        row = self.output.locator(".widget-inline-hbox").filter(has_text=name)
+        return row.locator(".noUi-handle, input[type=range]").first
+
+    def picture(self):
+        return base64.b64decode(self.images.evaluate(PICTURE))
+
+
+@pytest.fixture
+def shown(page):
+    return Shown(page)
+
+
+def expected(values):
+    """The words and the picture for these values, made here with the real torch scheduler."""
+    explorer = explore(StepLR, **CONTROLS)
+    curves = explorer.curves({**explorer.start, **values})
+    params = {name: values[name] for name in ("step_size", "gamma")}
+    assert curves.rate == trace(StepLR, 100, values["lr"], **params).lr
+    return summary(curves.rate, curves.loss), panels_png(explorer.panels, curves), curves
+
+
+def check(shown, kernel, values):
+    words, picture, curves = expected(values)
+    expect(shown.words).to_have_text(words, timeout=1000 * MOVE)
+    arguments = ", ".join(f"{name}={values[name]}" for name in ("step_size", "gamma"))
+    assert f"scheduler = StepLR(optimizer, {arguments})" in unescape(shown.code.inner_text())
+    assert kernel("explorer.values()") == {"steps": 100, **values}
+    assert kernel("explorer.curves(explorer.values()).rate") == curves.rate
+    assert shown.picture() == picture
+    return picture
+
+
+def test_a_slider_moved_by_keyboard_changes_the_figure(page, shown, kernel):
+    start = kernel("explorer.start")
+    values = {name: start[name] for name in CONTROLS}
+    pictures = {check(shown, kernel, values)}
+
+    handle = shown.handle("step_size")
+    handle.focus()
+    handle.press("ArrowRight")
+    values["step_size"] += 5
+    pictures.add(check(shown, kernel, values))
+
+    handle = shown.handle("lr")
+    handle.focus()
+    handle.press("ArrowLeft")
+    values["lr"] = round(values["lr"] - 0.1, 1)
+    pictures.add(check(shown, kernel, values))
+    assert len(pictures) == 3
+
+
+def test_fifty_moves_leave_one_figure(page, shown, kernel):
+    handle = shown.handle("step_size")
+    handle.focus()
+    outputs = shown.output.count()
+    seen = set()
+    for key in 25 * ["ArrowLeft", "ArrowRight"]:
+        before = shown.words.inner_text()
+        handle.press(key)
+        expect(shown.words).not_to_have_text(before, timeout=1000 * MOVE)
+        seen.add(shown.words.inner_text())
+    assert len(seen) == 2
+    expect(shown.images).to_have_count(1)
+    assert shown.output.count() == outputs
+    assert kernel("plt.get_fignums()") == []
+    values = kernel("explorer.values()")
+    check(shown, kernel, {name: values[name] for name in CONTROLS})
+    assert not page.locator(".jp-OutputArea [data-mime-type*=stderr]").count()
+
