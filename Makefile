@@ -79,8 +79,8 @@ unit: bubblewrap
 	@$(PYTEST) tests $(ELSEWHERE:%=--ignore tests/%) -n 2 --dist loadfile
 
 # as in tools/execute.py
-notebooks: export TQDM_DISABLE := 1
-notebooks: export OMP_NUM_THREADS := 1
+notebooks test-colab: export TQDM_DISABLE := 1
+notebooks test-colab: export OMP_NUM_THREADS := 1
 notebooks: $(READY)
 	@echo "== every notebook, run again"
 	@$(PYTEST) @tests/nbval.args chapters
