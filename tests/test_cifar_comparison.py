@@ -8,12 +8,12 @@ import runpy
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from dataclasses import replace
 
 import jsonschema
 import pytest
+import tiny_cifar
 import torch
 from packaging.requirements import Requirement
 from tiny_cifar import PLAN, make, tiny_data, without_times
@@ -29,21 +29,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-RUNS = 18
+RUNS = 15
 PATIENCE = 200  # seconds, for what takes a few on a machine with nothing else to do
-EPOCHS = 6 * 1 + 3 * 2 * 1 + 3 * 2 + 3 * 3
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """The rows of the plan, made in one go."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "load", lambda folder: tiny_data())
-        rows = run(PLAN, results=tmp_path_factory.mktemp("undisturbed") / "new" / "folder")
-    torch.set_num_threads(threads)
-    return rows
+EPOCHS = 6 * 1 + 3 * 2 * 1 + 3 * 2
 
 
 @pytest.fixture
@@ -295,7 +283,7 @@ def test_wrong_arguments_are_refused_before_anything_is_written(tmp_path, tiny, 
 
 
 def test_a_short_plan_is_refused_by_its_shortest_run(tmp_path, tiny):
-    long_enough = replace(PLAN, tuning={2: 1}, fair={2: 1}, batch_size=20)
+    long_enough = replace(PLAN, tuning={2: 1}, fair={2: 1}, finals={}, batch_size=20)
     assert len(run(long_enough, results=tmp_path, limit=1)) == 1
 
 
@@ -427,25 +415,10 @@ def test_the_results_go_to_a_folder_named_after_the_plan(tmp_path, tiny, monkeyp
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     """The real thing: a process of its own, a plan with its bar, and the signal of Ctrl-C."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent(
-            """
-            from tiny_cifar import PLAN, tiny_data
-            from lrcore.cifar import PLANS, __main__, comparison
-
-            comparison.load = lambda folder: tiny_data()
-            PLANS["tiny"] = PLAN
-            __main__.main()
-            """
-        )
-    )
     folder = tmp_path / "results"
-    command = [sys.executable, script, "run", "--plan", "tiny", "--results", folder]
-    environment = os.environ | {"PYTHONPATH": os.path.dirname(__file__)}
-    with subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, tiny_cifar.__file__, "run", "--plan", "tiny", "--results", folder]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True) as process:
         end = time.monotonic() + PATIENCE
         while not list(folder.glob("*.json")):
             assert process.poll() is None and time.monotonic() < end

@@ -467,8 +467,9 @@ def test_recorded_runs_can_be_repeated():
 
 def test_recorded_rates_are_those_of_the_scheduler():
     for name in recorded():
-        # one rate of each: arguments scale with it, as the test above has seen
-        chosen = {(entry_of(row), row["epochs"]): row for row in found_in(name)}
+        # one run of each entry, a short one: for all others the test above looks at the arguments
+        falling = sorted(found_in(name), key=lambda row: -row["epochs"])
+        chosen = {entry_of(row): row for row in falling}
         for row in chosen.values():
             entry, every = entry_of(row), row["scheduler_every"]
             if entry.make is ReduceLROnPlateau:

@@ -9,6 +9,7 @@ Source: https://docs.ray.io/en/latest/ray-core/tasks.html
 import functools
 import logging
 import os
+import socket
 import time
 
 import torch
@@ -77,8 +78,12 @@ def connect(address):
         ray.init("local", include_dashboard=False, **quiet)
         return
     try:
+        if address != "auto":
+            # Ray itself would go on trying for a quarter of an hour
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address, **quiet)
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise ValueError(
             f'cluster={address!r}: no Ray cluster answers there; allowed are "local", "auto" '
             "(the cluster that this machine is part of) and an address HOST:PORT"
