@@ -106,7 +106,7 @@ $(READY): requirements.txt pyproject.toml
 $(COLAB)/.ready: requirements-colab.txt tools/share_torch.py $(READY)
 	@test -e $@ || $(PYTHON) -m venv --clear $(COLAB)
 	@echo "Installing the versions that Colab has into $(COLAB)"
-	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile \
+	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  -r requirements-colab.txt
 	@$(BIN)/python tools/share_torch.py $(COLAB)
 	@$(COLAB)/bin/python -c 'import matplotlib.font_manager'
