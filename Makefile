@@ -68,6 +68,9 @@ unit: $(READY)
 	@echo "== lrcore, the package, the notebooks' form"
 	@$(PYTEST) tests $(ELSEWHERE:%=--ignore tests/%) -n 2 --dist loadfile
 
+# as in tools/execute.py
+notebooks: export TQDM_DISABLE := 1
+notebooks: export OMP_NUM_THREADS := 1
 notebooks: $(READY)
 	@echo "== every notebook, run again"
 	@$(PYTEST) @tests/nbval.args chapters
@@ -77,6 +80,8 @@ pages: browser $(BOOK)
 	@$(PYTEST) tests/test_pages.py tests/test_lab.py -n 2 --dist loadgroup
 
 # The packages there are older, and other packages warn that they are.
+test-colab: export TQDM_DISABLE := 1
+test-colab: export OMP_NUM_THREADS := 1
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
 	@echo "== every chapter and the sliders, with Colab's versions"
 	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \

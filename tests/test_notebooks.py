@@ -18,7 +18,7 @@ from conftest import ROOT
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 # No scheduler is at home on these pages: the anatomy and the exercises are asked of the others.
-NOT_A_SCHEDULER = {"index", "cheat_sheet", "glossary"}
+NOT_A_SCHEDULER = {"index", "cifar_comparison", "cheat_sheet", "glossary"}
 # The second-level headings that every chapter has, in this order; it may have more.
 ANATOMY = (
     "The formula",

@@ -15,6 +15,9 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 CELL_TIMEOUT = 120  # seconds, as in tests/nbval.args
 AT_ONCE = 2  # notebooks
+# A progress bar ends as a line with times in it. Two notebooks share the cores: threads of their
+# own would wait for each other, and how many there are changes the last digits of a sum.
+KERNEL_SETTINGS = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # The metadata of a cell that an author writes. The rest (times, folding, ids of editors) is noise.
 CELL_METADATA = {"tags", "mystnb"}
@@ -114,6 +117,7 @@ def reason(error):
 
 
 def main(arguments):
+    os.environ |= KERNEL_SETTINGS
     paths = [Path(name).resolve() for name in arguments]
     if not paths:
         paths = sorted((Path(__file__).resolve().parent.parent / "chapters").glob("*.ipynb"))

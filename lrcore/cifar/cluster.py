@@ -47,8 +47,8 @@ def on_ray(address, plan, folder, data):
     try:
         # sent once, not with each task; workers get it from each other
         data = ray.put(data)
-        while in_flight or missing(plan, folder):
-            submit_all(plan, folder, data, in_flight)
+        while (runs := missing(plan, folder)) or in_flight:
+            submit_all(runs, plan, folder, data, in_flight)
             if not in_flight:
                 time.sleep(1)  # other processes are making all that is left
                 continue
@@ -85,8 +85,8 @@ def connect(address):
         ) from error
 
 
-def submit_all(plan, folder, data, in_flight):
-    """Claim and submit runs until the cluster is full or there is nothing to claim."""
+def submit_all(runs, plan, folder, data, in_flight):
+    """Claim and submit some of `runs` until the cluster is full or there is nothing to claim."""
     resources = ray.cluster_resources()
     gpus = int(resources.get("GPU", 0) / GPUS_A_RUN)
     slots = gpus or max(1, int(resources.get("CPU", 0) / CPUS_A_RUN))
@@ -96,7 +96,7 @@ def submit_all(plan, folder, data, in_flight):
         max_retries=RETRIES,
     )
     while len(in_flight) < slots:
-        claimed = claim(plan, folder)
+        claimed = claim(runs, folder)
         if claimed is None:
             return
         run, _ = claimed

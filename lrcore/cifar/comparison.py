@@ -1,11 +1,11 @@
 """Make the runs of a plan, one file a run, so that nothing that is finished is ever lost."""
 
 import contextlib
+import functools
 import itertools
 import json
 import os
 import platform
-import tempfile
 import time
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from tqdm.auto import tqdm
 
 from lrcore import __version__
 from lrcore.cifar.data import load
-from lrcore.cifar.entries import DEFAULTS, FAIR
-from lrcore.cifar.plans import PLANS
+from lrcore.cifar.entries import DEFAULTS, FAIR, MIN_STEPS
+from lrcore.cifar.plans import PLANS, Plan, Run
 from lrcore.cifar.training import MOMENTUM, WEIGHT_DECAY, best_device, best_precision, train
 
 POINTS = 48  # a result keeps its learning rate at this many steps, in equal distances
@@ -33,31 +33,38 @@ def run(plan, data=None, results=None, limit=None, cluster=None):
     May be interrupted or killed at any moment and started again: it loses the run in flight and
     repeats none. Several processes may work on one folder at the same time.
 
-    Raises ValueError for an unknown plan, a wrong limit, and a folder that holds results of
-    another network or of other data, what `load` raises, and ImportError for a cluster without
-    Ray: all before anything is written.
+    Raises ValueError for an unknown plan, a wrong limit, a plan with too few steps, and a folder
+    that holds results of another plan, network or data, or anything else that is called .json;
+    what `load` raises; ImportError for a cluster without Ray, and ValueError if none answers: all
+    before anything is written.
     """
-    if isinstance(plan, str):
+    if not isinstance(plan, Plan):
         if plan not in PLANS:
-            raise ValueError(f"plan={plan!r}: allowed are {', '.join(PLANS)}")
+            raise ValueError(f"plan={plan!r}: allowed are {', '.join(PLANS)}, or a Plan")
         plan = PLANS[plan]
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise ValueError(f"limit={limit!r}: allowed is None or a whole number, 1 or more")
     folder = Path(results or Path("results", plan.name))
-    data = load(plan.data if data is None else data)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"results={str(folder)!r} is a file: allowed is a folder, old or new")
     rows = read_rows(folder)
-    refuse_strangers(plan, data, rows, folder)
     if cluster is None:
-        new_rows = one_by_one(plan, folder, data)
+        make_rows = one_by_one
     else:
         from lrcore.cifar.cluster import on_ray  # Ray is not needed for anything else
 
-        new_rows = on_ray(cluster, plan, folder, data)
-    folder.mkdir(parents=True, exist_ok=True)
+        make_rows = functools.partial(on_ray, cluster)
+    data = load(plan.data if data is None else data)
+    refuse_short_runs(plan, data)
+    refuse_strangers(plan, data, rows, folder)
+    new_rows = make_rows(plan, folder, data)
     # the bar counts epochs of the whole plan, and so what other processes have made too
     done = sum(row["epochs"] for row in rows)
+    # tqdm reads TQDM_DISABLE itself, but its bar for notebooks does not
+    quiet = bool(os.environ.get("TQDM_DISABLE"))
+    total = plan.all_epochs
     with (
-        tqdm(total=plan.all_epochs, initial=done, desc=plan.name, unit="epoch") as bar,
+        tqdm(total=total, initial=done, desc=plan.name, unit="epoch", disable=quiet) as bar,
         contextlib.closing(new_rows),
     ):
         for _ in itertools.islice(new_rows, limit):
@@ -69,8 +76,8 @@ def run(plan, data=None, results=None, limit=None, cluster=None):
 def one_by_one(plan, folder, data):
     """Make the missing runs in this process, and yield their rows."""
     data = data.to(best_device())
-    while missing(plan, folder):
-        claimed = claim(plan, folder)
+    while runs := missing(plan, folder):
+        claimed = claim(runs, folder)
         if claimed is None:
             time.sleep(1)  # other processes are making all that is left
             continue
@@ -86,14 +93,14 @@ def missing(plan, folder):
     return [run for run in plan.runs(read_rows(folder)) if not result_file(folder, run).exists()]
 
 
-def claim(plan, folder):
-    """Return the first missing run that nobody is making, and its lock; None if there is none.
+def claim(runs, folder):
+    """Return the first of `runs` that nobody is making, and its lock; None if there is none.
 
     The lock belongs to this process: the system takes it back however the process ends.
     """
     locks = folder / ".locks"
-    locks.mkdir(exist_ok=True)
-    for run in missing(plan, folder):
+    locks.mkdir(parents=True, exist_ok=True)
+    for run in runs:
         lock = FileLock(locks / run.name)
         try:
             lock.acquire(blocking=False)
@@ -170,9 +177,22 @@ def device_name(device):
     return "CPU, " + platform.machine() if device.type == "cpu" else "Apple MPS"
 
 
+def refuse_short_runs(plan, data):
+    """Raise ValueError if a run of the plan has too few steps on this data."""
+    shortest = min([*plan.defaults, *plan.tuning, *plan.fair], default=1)
+    images = len(data.train.labels)
+    steps = shortest * (images // plan.batch_size)
+    if steps < MIN_STEPS:
+        raise ValueError(
+            f"batch_size={plan.batch_size}: in {shortest} epochs of {images} training images that "
+            f"makes {steps} steps, needed are {MIN_STEPS}"
+        )
+
+
 def refuse_strangers(plan, data, rows, folder):
-    """Raise ValueError if `folder` holds a result of another network or of other data."""
+    """Raise ValueError if `folder` holds a result of another plan, network or data."""
     wanted = {
+        "plan": plan.name,
         "widths": list(plan.widths),
         "stride": plan.stride,
         "batch_size": plan.batch_size,
@@ -180,10 +200,11 @@ def refuse_strangers(plan, data, rows, folder):
     }
     for row in rows:
         for name, value in wanted.items():
-            if row[name] != value:
+            found = row.get(name)
+            if found != value:
                 raise ValueError(
-                    f"results={str(folder)!r} holds a run with {name} {row[name]}: this plan and "
-                    f"data have {value}. Name another folder."
+                    f"results={str(folder)!r} holds a run with {name} {found}: this plan and "
+                    f"data have {value}. Name another folder"
                 )
 
 
@@ -192,8 +213,25 @@ def result_file(folder, run):
 
 
 def read_rows(folder):
-    """The rows of all finished runs in `folder`, sorted by file name."""
-    return [json.loads(file.read_text()) for file in sorted(Path(folder).glob("*.json"))]
+    """The rows of all finished runs in `folder`, sorted by file name.
+
+    Raises ValueError if a .json file there is not the result of the run that its name says.
+    """
+    files = sorted(Path(folder).glob("*.json"))
+    return [dict(read_row(file, file.stat().st_mtime_ns)) for file in files]
+
+
+@functools.lru_cache(maxsize=10_000)  # after each run all rows are asked for
+def read_row(file, changed):
+    """The row in a file that was last changed at that time."""
+    try:
+        row = json.loads(file.read_text())
+        recorded = Run(*(row[name] for name in Run._fields)).name
+    except (ValueError, KeyError, TypeError):
+        recorded = None
+    if recorded != file.stem or "accuracy" not in row:
+        raise ValueError(f"{file} is not the result of a run with that name: move it elsewhere")
+    return row
 
 
 def write_row(folder, run, row):
@@ -202,13 +240,12 @@ def write_row(folder, run, row):
 
 def write_whole(path, text):
     """Write a file so that it is there whole or not at all, even if the power fails."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(handle, "w") as file:
+        with open(temporary, "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -17,6 +17,9 @@ from torch.optim.lr_scheduler import (
 
 from lrcore.schedulers import WarmupRestarts
 
+# A run needs that many steps: in a shorter one a warm-up of a thirtieth would have none at all.
+MIN_STEPS = 30
+
 
 class Entry(NamedTuple):
     """One scheduler in one experiment.

@@ -4,9 +4,10 @@ import math
 
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
+from matplotlib.ticker import LogLocator, NullLocator
 
-from lrcore.cifar.results import summary
-from lrcore.plotting import COLOURS, DASHES, STYLE
+from lrcore.cifar.results import longest, runs_of, summary
+from lrcore.plotting import COLOURS, DASHES, STYLE, legend_above
 
 GREY = "#737373"
 
@@ -70,7 +71,10 @@ def strips(schedulers, runs):
 
 
 def plot_budgets(table, shown):
-    """Mean accuracy against the budget: the schedulers in `shown` by name, all others in grey."""
+    """Mean accuracy against the budget: the schedulers in `shown` by name, all others in grey.
+
+    A bar is the 95 % interval of the mean; the bars of one budget stand a little apart.
+    """
     lines = summary(table)
     with rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, width_ratios=[1, 2])
@@ -78,9 +82,11 @@ def plot_budgets(table, shown):
             if scheduler not in shown:
                 right.plot(means.epochs, means.accuracy, color="#d4d4d4", linewidth=1)
         for i, scheduler in enumerate(shown):
-            style = {"color": COLOURS[i], "linestyle": DASHES[i], "label": scheduler}
+            style = {"color": COLOURS[i], "linestyle": DASHES[i]}
             means = lines[lines.scheduler == scheduler]
-            right.plot(means.epochs, means.accuracy, marker="o", **style)
+            places = means.epochs * 1.02 ** (i - (len(shown) - 1) / 2)
+            right.plot(places, means.accuracy, marker="o", label=scheduler, **style)
+            right.vlines(places, means.low, means.high, color=COLOURS[i], linewidth=1.2)
             rates = runs_of(table, "fair", max(means.epochs), scheduler).lr.iloc[0]
             left.plot([rate / max(rates) for rate in rates], **style)
         left.set(xticks=[], xlabel="over the run", ylabel="rate / highest rate")
@@ -89,52 +95,76 @@ def plot_budgets(table, shown):
         right.set(xticks=budgets, xticklabels=budgets)
         right.set(xlabel="budget, epochs", ylabel="accuracy, %")
         right.minorticks_off()
-        figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+        legend_above(figure, right)
         plt.show()
 
 
-def plot_peak_rates(table, schedulers):
+def plot_peak_rates(table):
     """Validation accuracy against the peak rate: a panel a scheduler, a line a budget.
 
-    The ring marks the rate that the fair runs took. A diverged run has no dot.
+    The ring marks the rate that the fair runs took; a diverged run has no dot. The small curve is
+    the rate over the run.
     """
-    tuning = table[table.experiment == "tuning"]
-    budgets = sorted(tuning.epochs.unique())
+    tuning = runs_of(table, "tuning")
+    schedulers = list(tuning.scheduler.unique())
     columns = 5
+    count = math.ceil(len(schedulers) / columns)
     with rc_context(STYLE):
-        count = math.ceil(len(schedulers) / columns)
         figure, axes = plt.subplots(
-            count, columns, sharex=True, sharey=True, figsize=(7.2, 0.5 + 1.35 * count)
+            count, columns, sharex=True, sharey=True, figsize=(7.2, 0.5 + 1.45 * count)
         )
         for ax, scheduler in zip(axes.flat, schedulers, strict=False):
-            for i, epochs in enumerate(budgets):
-                runs = tuning[(tuning.scheduler == scheduler) & (tuning.epochs == epochs)]
-                means = runs.groupby("peak_lr").accuracy.mean()
-                style = {"color": COLOURS[i], "linestyle": DASHES[i], "marker": "."}
-                ax.plot(means.index, means, label=f"{epochs} epochs", **style)
-                best = means.idxmax()
-                ax.plot(best, means[best], "o", color=COLOURS[i], fillstyle="none", markersize=9)
-            inset = ax.inset_axes([0.02, 0.03, 0.34, 0.24])
-            inset.plot(runs.lr.iloc[0], color=GREY, linewidth=1)
-            inset.set(xticks=[], yticks=[], ylim=(0, None))
+            draw_peak_rates(ax, tuning[tuning.scheduler == scheduler])
             ax.set_title(scheduler.replace("cosine_annealing", "cosine"), fontsize=7.5)
-            ax.set_xscale("log", base=2)
-            rates = sorted(tuning.peak_lr.unique())
-            ax.set(xticks=rates, xticklabels=[f"{rate:g}" for rate in rates])
-            ax.tick_params(axis="x", rotation=90, labelsize=7)
-            ax.minorticks_off()
         for ax in axes.flat[len(schedulers) :]:
             ax.axis("off")
+        low, high = axes.flat[0].get_ylim()
+        axes.flat[0].set_ylim(low - 0.4 * (high - low))  # room for the small curves
         figure.supxlabel("peak rate", fontsize=9)
         figure.supylabel("validation accuracy, %", fontsize=9)
-        handles, labels = axes.flat[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(budgets))
+        legend_above(figure, axes.flat[0])
         plt.show()
 
 
-def runs_of(table, experiment, epochs, scheduler=None):
-    """The rows of one experiment and budget, of one scheduler if it is named, first seed first."""
-    runs = table[(table.experiment == experiment) & (table.epochs == epochs)]
-    if scheduler is not None:
-        runs = runs[runs.scheduler == scheduler]
-    return runs.sort_values(["scheduler", "seed"])
+def draw_peak_rates(ax, tuning):
+    """One panel of `plot_peak_rates`: the tuning runs of one scheduler."""
+    for i, (epochs, runs) in enumerate(tuning.groupby("epochs")):
+        means = runs.groupby("peak_lr").accuracy.mean()
+        label = f"{epochs} epoch" + "s" * (epochs > 1)
+        style = {"color": COLOURS[i], "linestyle": DASHES[i], "marker": "."}
+        ax.plot(means.index, means, label=label, **style)
+        best = means.idxmax()
+        ax.plot(best, means[best], "o", color=COLOURS[i], fillstyle="none", markersize=9)
+    small = ax.inset_axes([0.03, 0.04, 0.4, 0.2])
+    small.plot(tuning.lr.iloc[-1], color=GREY, linewidth=1)
+    small.set(xticks=[], yticks=[], ylim=(0, None))
+    rates = sorted(tuning.peak_lr.unique())
+    ax.set_xscale("log", base=2)
+    ax.set(xticks=rates, xticklabels=[f"{rate:g}" for rate in rates])
+    ax.tick_params(axis="x", rotation=90, labelsize=7)
+    ax.minorticks_off()
+
+
+def plot_against_toy(table, toy_losses):
+    """Mean accuracy at the longest budget against the final loss of the toy optimizer.
+
+    `toy_losses` maps a scheduler to its expected loss; schedulers without one are left out.
+    """
+    lines = summary(table)
+    means = lines[lines.epochs == longest(table, "fair")].set_index("scheduler").accuracy
+    with rc_context(STYLE):
+        figure, ax = plt.subplots(figsize=(7.2, 4.2))
+        for i, scheduler in enumerate(sorted(toy_losses, key=toy_losses.get)):
+            place = (toy_losses[scheduler], means[scheduler])
+            ax.plot(*place, "o", color=COLOURS[0])
+            # neighbours have their names on different sides
+            side = {"ha": "right", "xytext": (-5, -8)} if i % 2 else {"xytext": (5, 3)}
+            ax.annotate(scheduler, place, textcoords="offset points", fontsize=7, **side)
+        ax.margins(0.16, 0.08)
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xlabel("expected loss of the toy optimizer at the end")
+        ax.set_ylabel("accuracy, %")
+        plt.show()

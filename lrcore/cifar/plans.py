@@ -1,6 +1,5 @@
 """Which runs a comparison consists of, and in which order they are made."""
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -8,6 +7,8 @@ from lrcore.cifar.entries import DEFAULTS, FAIR
 
 # Seeds start at another number in each experiment: one that chose a rate never judges it.
 FIRST_SEED = {"defaults": 100, "tuning": 200, "fair": 300}
+SEEDS_AT_MOST = 100  # more of one experiment would be those of the next
+REFERENCES = ("constant", "cosine_annealing_lr")  # what every final is compared with
 
 
 class Run(NamedTuple):
@@ -37,6 +38,8 @@ class Plan:
     the largest tuned budget that is not above its own; with a single rate there is nothing to
     tune. `finals` maps budgets to seeds for the `finalists` best schedulers of the largest fair
     budget, and for the constant rate and cosine beside them.
+
+    Raises ValueError for a plan that cannot be completed.
     """
 
     name: str
@@ -53,6 +56,33 @@ class Plan:
     fair: dict[int, int] = field(default_factory=dict)
     finals: dict[int, int] = field(default_factory=dict)
     finalists: int = 5
+
+    def __post_init__(self):
+        for name in self.schedulers:
+            if name not in FAIR:
+                raise ValueError(f"schedulers has {name!r}: allowed are {', '.join(FAIR)}")
+        if not self.rates or min(self.rates) <= 0:
+            raise ValueError(f"rates={self.rates}: allowed are one or more, all above 0")
+        for part in ("defaults", "tuning", "fair", "finals"):
+            budgets = getattr(self, part)
+            if any(epochs < 1 or not 1 <= n <= SEEDS_AT_MOST for epochs, n in budgets.items()):
+                raise ValueError(
+                    f"{part}={budgets}: allowed are budgets of 1 epoch or more, "
+                    f"with 1 to {SEEDS_AT_MOST} seeds each"
+                )
+        judged = [*self.fair, *self.finals]
+        if judged and not self.tuning and len(self.rates) > 1:
+            raise ValueError(f"rates={self.rates}: allowed is one alone, since nothing is tuned")
+        if judged and self.tuning and min(judged) < min(self.tuning):
+            raise ValueError(
+                f"tuning={self.tuning}: allowed is a smallest budget of at most {min(judged)}, "
+                "since runs of that many epochs need a tuned rate"
+            )
+        if self.finals and (not self.fair or set(self.fair) & set(self.finals)):
+            raise ValueError(
+                f"finals={self.finals}: allowed are budgets that fair={self.fair} has not, "
+                "and none without fair runs"
+            )
 
     def runs(self, rows):
         """All runs whose settings are known, in order, given the rows recorded so far.
@@ -96,46 +126,64 @@ class Plan:
         """
         if not self.tuning:
             return {(scheduler, None): self.rates[0] for scheduler in self.schedulers}
-        arms = defaultdict(lambda: defaultdict(list))
-        for row in rows:
-            if row["experiment"] == "tuning":
-                arm = arms[row["scheduler"], row["epochs"]]
-                arm[row["peak_lr"]].append(row["accuracy"] or 0.0)
+        recorded = accuracies(rows)
         best = {}
-        for (scheduler, epochs), arm in arms.items():
-            totals = {rate: sum(arm[rate]) for rate in self.rates}
-            if all(len(arm[rate]) == self.tuning[epochs] for rate in self.rates):
-                best[scheduler, epochs] = max(sorted(totals), key=totals.get)
+        for scheduler in self.schedulers:
+            for epochs, number in self.tuning.items():
+                arms = {
+                    rate: [
+                        recorded.get(Run("tuning", scheduler, epochs, rate, seed))
+                        for _, seed in seeds("tuning", {epochs: number})
+                    ]
+                    for rate in sorted(self.rates)
+                }
+                if all(None not in arm for arm in arms.values()):
+                    totals = {rate: sum(arm) for rate, arm in arms.items()}
+                    best[scheduler, epochs] = max(totals, key=totals.get)
         return best
 
     def best_schedulers(self, rows):
-        """The finalists: the best at the largest fair budget, the constant rate, and cosine."""
-        budget = max(self.fair, default=None)
-        accuracies = defaultdict(list)
-        for row in rows:
-            if row["experiment"] == "fair" and row["epochs"] == budget:
-                accuracies[row["scheduler"]].append(row["accuracy"] or 0.0)
-        if any(len(accuracies[name]) != self.fair.get(budget) for name in self.schedulers):
+        """Those of the finals, once all fair runs are recorded; until then there are none.
+
+        They are the best of the largest fair budget, the constant rate, and cosine.
+        """
+        runs = self._fair_runs(self.fair, self.schedulers, self.tuned_rates(rows))
+        recorded = accuracies(rows)
+        everything = len(self.schedulers) * sum(self.fair.values())
+        if len(runs) < everything or any(run not in recorded for run in runs):
             return []
-        means = {name: sum(values) / len(values) for name, values in accuracies.items()}
-        best = sorted(means, key=means.get, reverse=True)[: self.finalists]
-        wanted = {*best, "constant", "cosine_annealing_lr"}
-        return [name for name in self.schedulers if name in wanted]
+        totals = dict.fromkeys(self._rivals, 0.0)
+        for run in runs:
+            if run.epochs == max(self.fair) and run.scheduler in totals:
+                totals[run.scheduler] += recorded[run]
+        best = sorted(totals, key=totals.get, reverse=True)[: self.finalists]
+        return [name for name in self.schedulers if name in (*best, *REFERENCES)]
+
+    @property
+    def _rivals(self):
+        """The schedulers that the finalists are chosen from."""
+        return [name for name in self.schedulers if name not in REFERENCES]
 
     @property
     def all_epochs(self):
         """Epochs of training in the whole plan, for the time left."""
+        references = len(self.schedulers) - len(self._rivals)
         many = {
             "defaults": len(DEFAULTS),
             "tuning": len(self.rates) * len(self.schedulers),
             "fair": len(self.schedulers),
-            "finals": self.finalists + 2,
+            "finals": references + min(self.finalists, len(self._rivals)),
         }
         return sum(
             epochs * number * many[part]
             for part in many
             for epochs, number in getattr(self, part).items()
         )
+
+
+def accuracies(rows):
+    """{run: its accuracy} of all rows, in percent; a diverged run counts as 0."""
+    return {Run(*(row[name] for name in Run._fields)): row["accuracy"] or 0.0 for row in rows}
 
 
 def seeds(experiment, budgets):
@@ -165,7 +213,7 @@ PLANS = {
             widths=(8, 8, 16, 32),
             stride=2,
             batch_size=125,
-            rates=(0.0125, 0.025, 0.05, 0.1),
+            rates=(0.025, 0.05, 0.1, 0.2, 0.4),
             defaults={3: 3},
             tuning={1: 1, 3: 1},
             fair={1: 4, 3: 4},
@@ -179,7 +227,7 @@ PLANS = {
             data="sample",
             schedulers=("constant", "cosine_annealing_lr"),
             rates=(0.05,),
-            fair={10: 3},
+            fair={8: 3},
         ),
     ]
 }

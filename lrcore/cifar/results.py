@@ -11,10 +11,10 @@ import jsonschema
 import pandas as pd
 from scipy import stats
 
-from lrcore.cifar.comparison import read_rows, write_whole
+from lrcore.cifar.comparison import read_rows, write_row, write_whole
+from lrcore.cifar.plans import Run
 
 RECORDED = Path(__file__).with_name("recorded")
-KEY = ["experiment", "scheduler", "epochs", "peak_lr", "seed"]
 
 
 def recorded():
@@ -33,6 +33,50 @@ def rows(name):
     return pd.DataFrame(checked([json.loads(line) for line in file.read_text().splitlines()], file))
 
 
+def sets(experiment):
+    """{name: table} of the recorded sets that hold runs of `experiment`."""
+    tables = {name: rows(name) for name in recorded()}
+    return {name: t for name, t in tables.items() if experiment in set(t.experiment)}
+
+
+def runs_of(table, experiment, epochs=None, scheduler=None):
+    """The rows of one experiment, and if they are named of one budget and one scheduler."""
+    runs = table[table.experiment == experiment]
+    if epochs is not None:
+        runs = runs[runs.epochs == epochs]
+    if scheduler is not None:
+        runs = runs[runs.scheduler == scheduler]
+    return runs.sort_values(["epochs", "scheduler", "seed"])
+
+
+def budgets(table, experiment):
+    """The budgets of one experiment, in epochs, the smallest first."""
+    return sorted(set(runs_of(table, experiment).epochs))
+
+
+def longest(table, experiment):
+    """The largest budget of one experiment, in epochs."""
+    return max(runs_of(table, experiment).epochs)
+
+
+def measured_on(table):
+    """What the rows of `table` were measured on, one fact a line."""
+    facts = {
+        "data": table.data,
+        "network": table.widths.map("widths {}".format) + table.stride.map(", stride {}".format),
+        "batch size": table.batch_size,
+        "device": table.device + table.threads.map(threads_in_words),
+        "precision": table.precision,
+        "torch": table.torch,
+    }
+    lines = [f"{name}: {' and '.join(sorted(set(map(str, fact))))}" for name, fact in facts.items()]
+    return "\n".join([f"runs: {len(table)}", *lines])
+
+
+def threads_in_words(threads):
+    return "" if pd.isna(threads) else f", {threads:.0f} thread" + "s" * (threads > 1)
+
+
 def checked(found, where):
     """Return the rows `found` if each fits the schema and none stands twice; else ValueError."""
     schema = json.loads((RECORDED / "schema.json").read_text())
@@ -44,7 +88,7 @@ def checked(found, where):
             raise ValueError(f"row {number} of {where}: {field}: {error.message}")
         if (row["accuracy"] is None) != (row["diverged_at"] is not None):
             raise ValueError(f"row {number} of {where}: accuracy is missing, but nothing diverged")
-        key = tuple(row[name] for name in KEY)
+        key = tuple(row[name] for name in Run._fields)
         if key in keys:
             raise ValueError(f"row {number} of {where}: the run {key} stands twice")
         keys.add(key)
@@ -59,9 +103,23 @@ def export(folder, file):
     found = checked(read_rows(folder), folder)
     if not found:
         raise ValueError(f"folder={str(folder)!r} holds no results")
-    found.sort(key=lambda row: [row[name] for name in KEY])
+    found.sort(key=lambda row: [row[name] for name in Run._fields])
     write_whole(Path(file), "".join(json.dumps(row) + "\n" for row in found))
     return len(found)
+
+
+def restore(name, folder):
+    """Write the recorded set `name` as a results folder, for `run` to go on from there.
+
+    Raises ValueError for an unknown name, and for a folder that holds results already.
+    """
+    rows(name)  # refuses what is not as it should be
+    if read_rows(folder):
+        raise ValueError(f"folder={str(folder)!r} holds results already: name another folder")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for line in (RECORDED / f"{name}.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        write_row(folder, Run(*(row[key] for key in Run._fields)), row)
 
 
 def summary(table, experiment="fair"):
@@ -72,8 +130,8 @@ def summary(table, experiment="fair"):
     Sorted by budget, best mean first.
     """
     lines = []
-    chosen = table[table.experiment == experiment]
-    for (epochs, scheduler), group in chosen.groupby(["epochs", "scheduler"]):
+    grouped = runs_of(table, experiment).groupby(["epochs", "scheduler"])
+    for (epochs, scheduler), group in grouped:
         accuracy = group.accuracy.dropna().astype(float)
         half = stats.t.ppf(0.975, len(accuracy) - 1) * accuracy.sem() if len(accuracy) > 1 else None
         lines.append(
@@ -104,10 +162,9 @@ def against_cosine(table, epochs, measure="accuracy"):
     means (scheduler minus cosine), its interval `low` to `high`, the corrected p-value `p`, and
     `verdict`: "higher", "lower" or "tie". Schedulers with a diverged run are left out.
     """
-    fair = table[(table.experiment == "fair") & (table.epochs == epochs)]
     samples = {
         scheduler: group[measure].astype(float)
-        for scheduler, group in fair.groupby("scheduler")
+        for scheduler, group in runs_of(table, "fair", epochs).groupby("scheduler")
         if group[measure].notna().all() and len(group) > 1
     }
     cosine = samples.pop("cosine_annealing_lr")
@@ -131,5 +188,4 @@ def against_cosine(table, epochs, measure="accuracy"):
 
 def spread(table, epochs):
     """Standard deviation between seeds, pooled over the schedulers of one fair budget."""
-    fair = table[(table.experiment == "fair") & (table.epochs == epochs)]
-    return fair.groupby("scheduler").accuracy.var().mean() ** 0.5
+    return runs_of(table, "fair", epochs).groupby("scheduler").accuracy.var().mean() ** 0.5
