@@ -90,6 +90,8 @@ pages: browser $(BOOK)
 	@$(PYTEST) tests/test_pages.py tests/test_lab.py -n 2 --dist loadgroup
 
 # The packages there are older, and other packages warn that they are.
+test-colab: export TQDM_DISABLE := 1
+test-colab: export OMP_NUM_THREADS := 1
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
 	@echo "== every chapter and the sliders, with Colab's versions"
 	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
@@ -119,7 +121,7 @@ $(READY): requirements.txt pyproject.toml
 $(COLAB)/.ready: requirements-colab.txt tools/share_torch.py $(READY)
 	@test -e $@ || $(PYTHON) -m venv --clear $(COLAB)
 	@echo "Installing the versions that Colab has into $(COLAB)"
-	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile \
+	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  -r requirements-colab.txt
 	@$(BIN)/python tools/share_torch.py $(COLAB)
 	@$(COLAB)/bin/python -c 'import matplotlib.font_manager'
