@@ -412,11 +412,19 @@ def test_killed_grading_goes_on_where_it_was(course_copy, tmp_path):
 # nbgrader 0.9 adds to a session in a way that SQLAlchemy warns of
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_a_loop_that_no_interrupt_ends(course_copy, tmp_path):
-    stubborn = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+    stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     put(tmp_path, "ps1.ipynb", solved(course_copy, "ps1", step=stubborn))
-    outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "ps1.ipynb", seconds=20)
+    outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "ps1.ipynb")
     assert outcome["status"] == "not graded"
-    assert outcome["reason"].startswith("it ran for more than 20 seconds")
+    assert outcome["reason"].startswith("it ran too long and could not be interrupted (cell ")
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+def test_a_notebook_that_takes_too_long_as_a_whole(course_copy, tmp_path):
+    put(tmp_path, "ps1.ipynb", solved(course_copy, "ps1"))
+    outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "ps1.ipynb", seconds=1)
+    assert outcome["status"] == "not graded"
+    assert outcome["reason"].startswith("it ran for more than 1 seconds")
 
 
 # --- without a sandbox

@@ -276,6 +276,8 @@ def graded(outcome, course, template, name, path, folder, watch, in_sandbox):
         where = SandboxedExecute.progress
         if watch.reason:
             raise Ungradable(f"{watch.reason} ({where})") from None
+        if "CellTimeoutError" in str(error):
+            raise Ungradable(f"it ran too long and could not be interrupted ({where})") from None
         if "DeadKernelError" in str(error) or "Kernel died" in str(error):
             raise Ungradable(f"its Python process ended by itself or was ended ({where})") from None
         raise
