@@ -86,8 +86,12 @@ def checked(found, where):
         for error in validator.iter_errors(row):
             field = ".".join(map(str, error.path)) or "the row"
             raise ValueError(f"row {number} of {where}: {field}: {error.message}")
-        if (row["accuracy"] is None) != (row["diverged_at"] is not None):
-            raise ValueError(f"row {number} of {where}: accuracy is missing, but nothing diverged")
+        missing = [name for name in ("accuracy", "cross_entropy") if row[name] is None]
+        if len(missing) != (0 if row["diverged_at"] is None else 2):
+            raise ValueError(
+                f"row {number} of {where}: diverged_at is {row['diverged_at']}, and null are "
+                f"{missing}: accuracy and cross_entropy are null if a run diverged, else never"
+            )
         key = tuple(row[name] for name in Run._fields)
         if key in keys:
             raise ValueError(f"row {number} of {where}: the run {key} stands twice")
@@ -158,6 +162,8 @@ def against_cosine(table, epochs, measure="accuracy"):
     intervals hold, not each. It takes the spread between seeds to be the same for all schedulers,
     which a few seeds each need: together they tell the spread, alone they could not.
 
+    Raises ValueError if there are no such runs of cosine annealing.
+
     `measure` is "accuracy" or "cross_entropy". Returns one line per scheduler: `difference` of the
     means (scheduler minus cosine), its interval `low` to `high`, the corrected p-value `p`, and
     `verdict`: "higher", "lower" or "tie". Schedulers with a diverged run are left out.
@@ -167,6 +173,8 @@ def against_cosine(table, epochs, measure="accuracy"):
         for scheduler, group in runs_of(table, "fair", epochs).groupby("scheduler")
         if group[measure].notna().all() and len(group) > 1
     }
+    if "cosine_annealing_lr" not in samples:
+        raise ValueError(f"epochs={epochs}: there is no cosine annealing to compare with")
     cosine = samples.pop("cosine_annealing_lr")
     # its p-values are integrated with random points: a seed makes them the same every time
     test = stats.dunnett(*samples.values(), control=cosine, rng=0)
