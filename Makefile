@@ -87,7 +87,8 @@ notebooks: $(READY)
 
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
-	@$(PYTEST) tests/test_pages.py tests/test_lab.py -n 2 --dist loadgroup
+	@$(PYTEST) tests/test_pages.py -n 2 --dist loadgroup
+	@$(PYTEST) tests/test_lab.py
 
 # The packages there are older, and other packages warn that they are.
 test-colab: export TQDM_DISABLE := 1
