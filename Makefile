@@ -91,8 +91,6 @@ pages: browser $(BOOK)
 	@$(PYTEST) tests/test_lab.py
 
 # The packages there are older, and other packages warn that they are.
-test-colab: export TQDM_DISABLE := 1
-test-colab: export OMP_NUM_THREADS := 1
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
 	@echo "== every chapter and the sliders, with Colab's versions"
 	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
