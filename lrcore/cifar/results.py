@@ -27,10 +27,14 @@ def rows(name):
 
     Raises ValueError for an unknown name, and for rows that break the schema.
     """
+    return pd.DataFrame(_recorded_rows(name))
+
+
+def _recorded_rows(name):
     if name not in recorded():
         raise ValueError(f"name={name!r}: recorded are {', '.join(recorded()) or 'none'}")
     file = RECORDED / f"{name}.jsonl"
-    return pd.DataFrame(checked([json.loads(line) for line in file.read_text().splitlines()], file))
+    return checked([json.loads(line) for line in file.read_text().splitlines()], file)
 
 
 def sets(experiment):
@@ -117,12 +121,11 @@ def restore(name, folder):
 
     Raises ValueError for an unknown name, and for a folder that holds results already.
     """
-    rows(name)  # refuses what is not as it should be
+    found = _recorded_rows(name)
     if read_rows(folder):
         raise ValueError(f"folder={str(folder)!r} holds results already: name another folder")
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for line in (RECORDED / f"{name}.jsonl").read_text().splitlines():
-        row = json.loads(line)
+    for row in found:
         write_row(folder, Run(*(row[key] for key in Run._fields)), row)
 
 
