@@ -10,6 +10,7 @@ import time
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from execute import write_whole
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -17,7 +18,6 @@ from classroom import course as course_module
 from classroom import report, sandbox, worker
 from classroom.collect import collect
 from classroom.course import COURSE, CourseError
-from classroom.files import write_whole
 
 SPARE = 60  # seconds beyond the limit of a notebook until its whole process is ended
 

@@ -6,10 +6,10 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from execute import write_whole
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from classroom.course import CourseError
-from classroom.files import write_whole
 
 GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "reason", "notes", "file"]
 WRITTEN = ["student", "id", "problem set", "question", "of", "points", "comment", "answer"]
