@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apt
 from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -54,20 +55,13 @@ def find_browser():
 def install_browser():
     """Install Debian's chromium where that is possible, else Playwright's. Errors are not raised:
     whether it worked shows when the browser is looked for again."""
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    if is_root and shutil.which("apt-get"):
+    if apt.can_install():
         print("Installing Debian's chromium for the page tests", flush=True)
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (
-            ["apt-get", "update", "-qq"],
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
-            + ["chromium", "fonts-liberation"],
-        ):
-            subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL)
+        apt.install("chromium", "fonts-liberation")
         if find_browser():
             return
     print("Installing Playwright's chromium for the page tests", flush=True)
-    with_libraries = ["--with-deps"] if is_root else []
+    with_libraries = ["--with-deps"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     subprocess.run([sys.executable, "-m", "playwright", "install", *with_libraries, "chromium"])
 
 

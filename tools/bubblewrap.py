@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 
+import apt
+
 
 def works():
     """Whether bubblewrap is there and can make the namespaces that the sandbox needs."""
@@ -21,19 +23,10 @@ def works():
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
-def install():
-    print("Installing bubblewrap for the classroom tests", flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "bubblewrap"],
-    ):
-        subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL)
-
-
 def main():
-    if not shutil.which("bwrap") and os.geteuid() == 0 and shutil.which("apt-get"):
-        install()
+    if not shutil.which("bwrap") and apt.can_install():
+        print("Installing bubblewrap for the classroom tests", flush=True)
+        apt.install("bubblewrap")
     if not shutil.which("bwrap"):
         sys.exit("The classroom tests need bubblewrap: apt install bubblewrap (Linux only).")
     if not works():
