@@ -17,7 +17,7 @@ import nbformat
 import pytest
 from browser import FLAGS, find_browser
 from jupyter_client import BlockingKernelClient
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import TimeoutError, expect, sync_playwright
 from torch.optim.lr_scheduler import StepLR
 
 from lrcore import explore, trace
@@ -34,6 +34,16 @@ from lrcore import explore
 
 explorer = explore(StepLR, **{CONTROLS})
 explorer"""
+# Opens the notebook and runs it once it has a kernel: a key pressed before that is lost.
+RUN = """async () => {
+  const app = window.jupyterapp;
+  await app.restored;
+  const panel = await app.commands.execute('docmanager:open', { path: 'live.ipynb' });
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+  await app.commands.execute('notebook:run-all-cells');
+}"""
 # The picture that the page shows, as it got it.
 PICTURE = """async image => {
   const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
@@ -53,10 +63,18 @@ def lab(tmp_path_factory):
         port = free.getsockname()[1]
     own = ("config", "data", "runtime")  # nothing of the reader's own Jupyter
     places = {f"JUPYTER_{name.upper()}_DIR": str(folder / f".{name}") for name in own}
-    options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"]
-    options += [f"--ServerApp.root_dir={folder}", "--IdentityProvider.token=", "--allow-root"]
-    options += ["--no-browser", "--LabApp.news_url=", "--LabApp.check_for_updates_class="]
-    options[-1] += "jupyterlab.handlers.announcements.NeverCheckForUpdate"
+    options = [
+        "--allow-root",
+        "--no-browser",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.root_dir={folder}",
+        "--IdentityProvider.token=",
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+    ]
     with (folder / ".log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *options],
@@ -98,12 +116,14 @@ def page(lab):
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1100})
         page.set_default_timeout(1000 * WAIT)
-        page.goto(lab[0] + "/lab/tree/live.ipynb?reset")
-        # a cell that is run before there is a kernel would be dropped
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Control+Enter")
-        page.locator(".jp-OutputArea-output img").first.wait_for()
+        page.goto(lab[0] + "/lab?reset")
+        page.wait_for_function("() => window.jupyterapp")
+        page.evaluate(RUN)
+        try:
+            page.locator(".jp-OutputArea-output img").first.wait_for()
+        except TimeoutError:
+            shown = page.locator("body").inner_text()
+            pytest.fail(f"The notebook ran and shows no figure. The page says:\n{shown}")
         yield page
         browser.close()
 
