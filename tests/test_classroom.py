@@ -19,7 +19,7 @@ import nbformat
 import psutil
 import pytest
 from classroom import collect, report, sandbox, worker
-from classroom.course import COURSE, CourseError, build, problem_sets
+from classroom.course import COURSE, CourseError, build, problem_sets, settings
 
 SETS = ["ps1", "ps2", "ps3", "ps4"]
 POINTS = {"ps1": 12, "ps2": 10, "ps3": 13, "ps4": 18}
@@ -411,7 +411,13 @@ def test_killed_grading_goes_on_where_it_was(course_copy, tmp_path):
 
 # nbgrader 0.9 adds to a session in a way that SQLAlchemy warns of
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
-def test_a_loop_that_no_interrupt_ends(course_copy, tmp_path):
+def test_a_loop_that_no_interrupt_ends(course_copy, tmp_path, monkeypatch):
+    def impatient(course, folder):
+        config = settings(course, folder)
+        config.Execute.timeout = 2
+        return config
+
+    monkeypatch.setattr(worker, "settings", impatient)
     stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     put(tmp_path, "ps1.ipynb", solved(course_copy, "ps1", step=stubborn))
     outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "ps1.ipynb")

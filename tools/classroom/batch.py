@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -120,10 +121,12 @@ def grade_all(todo, outcomes, kept, course, in_sandbox, jobs, seconds):
                 finish(one, failure(one.problem))
         if not gradable:
             return
-        if in_sandbox:
-            sandbox.probe(course)
         with tempfile.TemporaryDirectory(prefix="lr-course-") as template:
-            course_module.build(course, sorted({one.name for one in gradable}), template)
+            with ThreadPoolExecutor(1) as beside:  # its thread ends before the first fork
+                probing = beside.submit(sandbox.probe, course) if in_sandbox else None
+                course_module.build(course, sorted({one.name for one in gradable}), template)
+                if probing:
+                    probing.result()
             run(gradable, jobs, seconds, (course, template, in_sandbox), finish)
 
 
