@@ -1,11 +1,17 @@
 """Shared by the tests: where things are. (`tools` is on the path too: see pyproject.toml.)"""
 
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A shell starts what runs in its background deaf to Ctrl-C, and that is handed down to every
+# process that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
