@@ -228,4 +228,3 @@ def test_fifty_moves_leave_one_figure(page, shown, kernel):
     values = kernel("explorer.values()")
     check(shown, kernel, {name: values[name] for name in CONTROLS})
     assert not page.locator(".jp-OutputArea [data-mime-type*=stderr]").count()
-
