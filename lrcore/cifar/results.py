@@ -5,6 +5,7 @@ stands in `recorded/schema.json`.
 """
 
 import json
+import math
 from pathlib import Path
 
 import jsonschema
@@ -81,10 +82,21 @@ def threads_in_words(threads):
     return "" if pd.isna(threads) else f", {threads:.0f} thread" + "s" * (threads > 1)
 
 
+def is_finite_number(_, value):
+    """What the schema calls a number. JSON has no NaN, but Python reads and writes it."""
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", is_finite_number),
+)
+
+
 def checked(found, where):
     """Return the rows `found` if each fits the schema and none stands twice; else ValueError."""
     schema = json.loads((RECORDED / "schema.json").read_text())
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = Validator(schema)
     keys = set()
     for number, row in enumerate(found, 1):
         for error in validator.iter_errors(row):
