@@ -94,7 +94,7 @@ pages: browser $(BOOK)
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
 	@echo "== every chapter and the sliders, with Colab's versions"
 	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
-	  tests/test_colab.py tests/test_live.py tests/test_explorer.py
+	  tests/test_colab.py tests/test_live.py
 
 $(BOOK): $(READY) $(SOURCES)
 	@rm -rf _build/html
