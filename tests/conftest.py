@@ -1,5 +1,6 @@
 """Shared by the tests: where things are. (`tools` is on the path too: see pyproject.toml.)"""
 
+import re
 import signal
 from pathlib import Path
 
@@ -12,6 +13,22 @@ ROOT = Path(__file__).resolve().parent.parent
 # process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `--dist loadgroup`, the tests of one page go to one process, one after the other.
+
+    pytest-xdist 3.8 would take the group from a mark, but with pytest 9.2 its marks do nothing.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPage(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            page = re.search(r"[^\[\]-]+\.html(?=\]$)", nodeid)
+            return page[0] if page else nodeid
+
+    return ByPage(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session")

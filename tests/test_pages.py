@@ -61,9 +61,8 @@ WITH_EXPLORER = [page for page in READ if SOUPS[page].select(".lr-explorer")]
 
 
 def each(pages):
-    """Parametrize by page; the tests of one page run in one process, one after the other."""
-    marked = [pytest.param(page, marks=pytest.mark.xdist_group(page)) for page in pages]
-    return pytest.mark.parametrize("name", marked)
+    """Parametrize by page. The tests of one page run in one process (see conftest.py)."""
+    return pytest.mark.parametrize("name", pages)
 
 
 @pytest.fixture(scope="session")
