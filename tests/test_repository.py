@@ -10,6 +10,7 @@ import sys
 import nbformat
 import pytest
 import repository
+import yaml
 from conftest import ROOT
 from repository import Address, changes, checked, configured, set_up
 
@@ -86,7 +87,7 @@ def test_back_and_forth_leaves_every_file_as_it_was(book, monkeypatch):
         ("README.md", "google.com/github/", "google.com/github/other-"),
         ("CITATION.cff", "github.com/", "github.com/other-"),
         ("chapters/step_lr.ipynb", "git+https://github.com/", "git+https://github.com/other-"),
-        ("chapters/step_lr.ipynb", '@main\\""', '@old\\""'),
+        ("chapters/step_lr.ipynb", f'@{configured().branch}\\""', '@old\\""'),
         ("chapters/step_lr.ipynb", "--no-deps ", ""),
     ],
 )
@@ -111,7 +112,6 @@ def test_a_file_that_disagrees_is_found_and_mended(book, place, old, new):
         ["https://github.com/someone/.."],
         ["https://github.com/_OWNER_/_REPO_"],
         ["https://github.com/-someone/book"],
-        ["https://github.com/some--one/book"],
         ["https://github.com/" + 40 * "a" + "/book"],
         ["https://gitlab.com/someone/book"],
         ["https://github.com.example.org/someone/book"],
@@ -136,12 +136,49 @@ def test_a_bad_address_is_refused_before_anything_is_written(book, arguments):
 def test_a_broken_notebook_is_told_before_anything_is_written(book):
     (book / "chapters" / "z.ipynb").write_text("{")
     before = texts(book)
-    with pytest.raises(SystemExit, match="Nothing was written. .*JSON"):
+    with pytest.raises(SystemExit, match=r"Nothing was written. chapters.z\.ipynb: .*JSON"):
         repository.main([*NEW], book)
     assert texts(book) == before
 
 
+def test_a_notebook_of_an_old_format_is_told(book):
+    cells = [nbformat.v4.new_code_cell("1")]
+    del cells[0]["id"]
+    old = nbformat.v4.new_notebook(cells=cells, nbformat_minor=0)
+    (book / "chapters" / "z.ipynb").write_text(json.dumps(old))
+    with pytest.raises(SystemExit, match=r"z\.ipynb: its cells have no ids"):
+        repository.main([], book)
+
+
+@pytest.mark.parametrize("branch", ["2026", "1.10", "no", "2026-09-01", "v2/chapters"])
+def test_any_branch_is_kept_as_it_is_written(book, branch):
+    repository.main([NEW.url, branch], book)
+    assert configured(book) == Address(NEW.url, branch)
+    once = texts(book)
+    repository.main([], book)
+    assert texts(book) == once
+
+
+def test_the_address_is_one_that_may_be_set():
+    address = configured()
+    assert "/_OWNER_/" in address.url or checked(*address) == address
+
+
+def test_pages_are_published_with_the_address_of_their_repository(root):
+    workflow = yaml.safe_load((root / ".github" / "workflows" / "pages.yml").read_text())
+    steps = [step.get("run", "") for step in workflow["jobs"]["build"]["steps"]]
+    github = 'URL="$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" BRANCH="$GITHUB_REF_NAME"'
+    assert steps.index(f"make repository {github}") < steps.index("make book")
+
+
+def test_a_branch_needs_an_address(root):
+    command = ["make", "--silent", "--old-file=.venv/.ready", "repository", "BRANCH=dev"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.returncode and "BRANCH=dev needs the URL beside it" in done.stderr
+
+
 def test_what_a_browser_shows_is_an_address_too():
+    assert checked("https://github.com/jane_acme/b").url.endswith("/jane_acme/b")
     for url in ("https://github.com/A/b", "https://github.com/A/b/", "https://github.com/A/b.git"):
         assert checked(url) == Address("https://github.com/A/b", "main")
 

@@ -16,9 +16,9 @@ from execute import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What GitHub allows in the name of an account and of a repository.
+# What GitHub allows in the name of an account (a company's may hold _) and of a repository.
 URL = re.compile(
-    r"https://github\.com/[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
+    r"https://github\.com/[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
 )
 # A narrow choice among the names that git allows; each is safe in a URL and in a shell.
 BRANCH = re.compile(r"[A-Za-z0-9]+(?:[._/-][A-Za-z0-9]+)*")
@@ -75,7 +75,7 @@ def set_up(address):
 
 
 def is_set_up(cell):
-    return cell.id == SET_UP_ID
+    return cell.get("id") == SET_UP_ID
 
 
 def with_set_up(notebook, address):
@@ -103,24 +103,29 @@ def count_on(cells):
 
 
 def notebook_text(text, address):
-    notebook = with_set_up(nbformat.reads(text, as_version=4), address)
+    notebook = nbformat.reads(text, as_version=4)
+    if not all("id" in cell for cell in notebook.cells):
+        raise ValueError("its cells have no ids: the file needs notebook format 4.5 or newer")
+    with_set_up(notebook, address)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 
 def config_text(text, address):
     for key, value in address._asdict().items():
+        if yaml.safe_load(value) != value:  # a branch such as 2026 or no
+            value = f'"{value}"'
         text, count = re.subn(rf"(?m)^(  {key}: ).*$", lambda m: m[1] + value, text)  # noqa: B023
         if count != 1:
-            raise ValueError(f"_config.yml: needs one line '  {key}: ...', has {count}")
+            raise ValueError(f"needs one line '  {key}: ...', has {count}")
     return text
 
 
 def prose_text(text, address):
     """README.md and CITATION.cff: the ways in which a text names the book's own repository."""
     ways = {
-        r'(git clone )https://[^\s"`]+': address.url,
+        r"(git clone )https://\S+(?= lr-schedulers)": address.url,
         r'(repository-code: )"?https://[^\s"]+"?': address.url,
-        r"()https://colab\.research\.google\.com/github/\S+?/blob/\S+?/(?=chapters/)": (
+        r"()https://colab\.research\.google\.com/github/\S+?/blob/\S+?/(?=chapters/\w+\.ipynb)": (
             address.in_colab
         ),
     }
@@ -140,7 +145,10 @@ def changes(address, root=ROOT):
     changed = {}
     for path, rewrite in places.items():
         text = path.read_text(encoding="utf-8")
-        new = rewrite(text, address)
+        try:
+            new = rewrite(text, address)
+        except ValueError as error:
+            raise ValueError(f"{path.relative_to(root)}: {error}") from None
         if new != text:
             changed[path] = new
     return changed
@@ -150,7 +158,7 @@ def main(arguments, root=ROOT):
     try:
         address = checked(*arguments) if arguments else configured(root)
         changed = changes(address, root)  # all of it, before the first is written
-    except ValueError as error:
+    except (ValueError, yaml.YAMLError) as error:
         sys.exit(f"Nothing was written. {error}")
     for path, text in changed.items():
         write_whole(path, text)
