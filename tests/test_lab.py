@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from html import unescape
 
 import nbformat
 import pytest
@@ -43,6 +42,7 @@ RUN = """async () => {
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
   await app.commands.execute('notebook:run-all-cells');
+  return true;
 }"""
 # The picture that the page shows, as it got it.
 PICTURE = """async image => {
@@ -118,12 +118,12 @@ def page(lab):
         page.set_default_timeout(1000 * WAIT)
         page.goto(lab[0] + "/lab?reset")
         page.wait_for_function("() => window.jupyterapp")
-        page.evaluate(RUN)
         try:
+            page.wait_for_function(RUN)  # unlike `evaluate` it ends
             page.locator(".jp-OutputArea-output img").first.wait_for()
         except TimeoutError:
             shown = page.locator("body").inner_text()
-            pytest.fail(f"The notebook ran and shows no figure. The page says:\n{shown}")
+            pytest.fail(f"The notebook shows no figure. The page says:\n{shown}")
         yield page
         browser.close()
 
@@ -185,7 +185,8 @@ def check(shown, kernel, values):
     words, picture, curves = expected(values)
     expect(shown.words).to_have_text(words, timeout=1000 * MOVE)
     arguments = ", ".join(f"{name}={values[name]}" for name in ("step_size", "gamma"))
-    assert f"scheduler = StepLR(optimizer, {arguments})" in unescape(shown.code.inner_text())
+    code = f"scheduler = StepLR(optimizer, {arguments})"
+    expect(shown.code).to_contain_text(code, timeout=1000 * MOVE)
     assert kernel("explorer.values()") == {"steps": 100, **values}
     assert kernel("explorer.curves(explorer.values()).rate") == curves.rate
     assert shown.picture() == picture
