@@ -55,7 +55,7 @@ class Kept:
 
     def save(self, submission, outcome):
         record = {"made_from": self.made_from(submission), "outcome": outcome}
-        write_whole(self.path(submission), json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        write_whole(self.path(submission), json.dumps(record, indent=1) + "\n")
 
 
 def grade_folder(folder, target, *, only=None, in_sandbox=True, again=False, jobs=None,
@@ -63,8 +63,8 @@ def grade_folder(folder, target, *, only=None, in_sandbox=True, again=False, job
     """Grade all notebooks below `folder`; write gradebook, answers and feedback to `target`.
 
     What `target` already holds for the same files is not graded again, except, with `again`, what
-    could not be graded. Returns the rows of the gradebook. Raises CourseError or SandboxError
-    before anything is written if the folder, the course or the sandbox is not as it should be.
+    could not be graded. Returns the rows of the gradebook. Raises CourseError or SandboxError if
+    the folder, the course or the sandbox is not as it should be: then no result was changed.
     """
     folder, target = Path(folder).resolve(), Path(target).resolve()
     sets = course_module.problem_sets(course)
@@ -93,9 +93,11 @@ def grade_folder(folder, target, *, only=None, in_sandbox=True, again=False, job
                 print(f"{len(outcomes)} already done, {len(todo)} to grade")
             try:
                 grade_all(todo, outcomes, kept, course, in_sandbox, jobs or os.cpu_count(), seconds)
-            finally:
+            except KeyboardInterrupt:
                 done = [one for one in collected.submissions if one.key in outcomes]
-                rows = report.write(target, folder, done, outcomes)
+                report.write(target, folder, done, outcomes)
+                raise
+            rows = report.write(target, folder, collected.submissions, outcomes)
     except Timeout:
         raise CourseError(f"another run is grading into {target}") from None
     for path in collected.ignored:
@@ -114,20 +116,25 @@ def grade_all(todo, outcomes, kept, course, in_sandbox, jobs, seconds):
     if not todo:
         return
     gradable = [one for one in todo if not one.problem]
-    with tqdm(total=len(todo), unit="submission") as bar:
-        bar.monitor_interval = 0
-        for one in todo:
-            if one.problem:
-                finish(one, failure(one.problem))
-        if not gradable:
-            return
-        with tempfile.TemporaryDirectory(prefix="lr-course-") as template:
-            with ThreadPoolExecutor(1) as beside:  # its thread ends before the first fork
-                probing = beside.submit(sandbox.probe, course) if in_sandbox else None
-                course_module.build(course, sorted({one.name for one in gradable}), template)
-                if probing:
-                    probing.result()
+    with tempfile.TemporaryDirectory(prefix="lr-course-") as template:
+        Path(template, "owner").write_text(str(os.getpid()))
+        if gradable:
+            prepare(course, sorted({one.name for one in gradable}), template, in_sandbox)
+        tqdm.monitor_interval = 0  # no thread of its own
+        with tqdm(total=len(todo), unit="submission") as bar:
+            for one in todo:
+                if one.problem:
+                    finish(one, failure(one.problem))
             run(gradable, jobs, seconds, (course, template, in_sandbox), finish)
+
+
+def prepare(course, names, template, in_sandbox):
+    """Make the copy of the course in `template`, and try the sandbox meanwhile."""
+    with ThreadPoolExecutor(1) as beside:  # its thread ends before the first fork
+        probing = beside.submit(sandbox.probe, course) if in_sandbox else None
+        course_module.build(course, names, template)
+        if probing:
+            probing.result()
 
 
 def failure(reason):
@@ -156,7 +163,7 @@ def run(todo, jobs, seconds, given, finish):
                 submission, process, _ = running.pop(receive)
                 try:
                     outcome = receive.recv()
-                except EOFError:
+                except (EOFError, OSError):
                     outcome = failure("the grader ended without an answer (out of memory?)")
                 process.join(10)
                 process.kill()
@@ -172,13 +179,14 @@ def run(todo, jobs, seconds, given, finish):
         for _, process, _ in running.values():
             process.kill()
             process.join()
-        for path in Path(tempfile.gettempdir()).glob("lr-grade-*"):
-            if owner_is_gone(path):
-                shutil.rmtree(path, ignore_errors=True)
+        for pattern in ("lr-grade-*", "lr-course-*"):
+            for path in Path(tempfile.gettempdir()).glob(pattern):
+                if owner_is_gone(path):
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def owner_is_gone(path):
-    """Whether the process that made a scratch folder has ended (it is named in the folder)."""
+    """Whether the process that made a folder for a while has ended (the folder names it)."""
     try:
         owner = int((path / "owner").read_text())
     except (OSError, ValueError):

@@ -1,6 +1,7 @@
 """What a teacher gets: gradebook.csv, written.csv to fill in, and a feedback page per student."""
 
 import csv
+import hashlib
 import io
 import re
 from collections import defaultdict
@@ -9,11 +10,12 @@ from pathlib import Path
 from execute import write_whole
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from classroom.collect import readable
 from classroom.course import CourseError
 
+RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes what begins so for a formula
 GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "reason", "notes", "file"]
-WRITTEN = ["student", "id", "problem set", "question", "of", "points", "comment", "answer"]
-KEY = ["student", "id", "problem set", "question"]
+WRITTEN = ["student", "id", "problem set", "question", "of", "points", "comment", "answer", "key"]
 
 
 def as_csv(columns, rows):
@@ -26,9 +28,16 @@ def as_csv(columns, rows):
 
 def harmless(value):
     """Text that a spreadsheet does not take for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    return "'" + value if isinstance(value, str) and value.startswith(RISKY) else value
+
+
+def key_of(submission, question):
+    """Names a written answer in written.csv, whatever a spreadsheet does to the other columns.
+
+    Another answer has another key: points are given for what was read.
+    """
+    named = [*submission.key, question["id"], " ".join(question["written"].split())]
+    return "w" + hashlib.sha256("\0".join(named).encode()).hexdigest()[:12]
 
 
 def number(value):
@@ -36,38 +45,49 @@ def number(value):
 
 
 def read_written(target):
-    """{(student, id, set, question): (points, comment, answer)} of the rows a teacher filled in.
+    """The rows of written.csv in which a teacher filled in points or a comment: {key: row}.
 
-    Raises CourseError, naming the row, for points that are not a number from 0 to the maximum.
+    Raises CourseError if the file cannot be read, and, naming the row, for points that are not a
+    number from 0 to the maximum.
     """
     path = Path(target, "written.csv")
     if not path.exists():
         return {}
+    csv.field_size_limit(2**30)  # an answer may hold a picture
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        delimiter = ";" if text.partition("\n")[0].count(";") > 3 else ","
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CourseError(f"{path}: save it as CSV in UTF-8 ({error})") from None
+    if set(WRITTEN) - set(reader.fieldnames or []):
+        raise CourseError(f"{path}: its first line must name the columns {', '.join(WRITTEN)}")
     given = {}
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        sample = file.readline()
-        file.seek(0)
-        rows = csv.DictReader(file, delimiter=";" if sample.count(";") > 3 else ",")
-        if rows.fieldnames is None or set(WRITTEN) - set(rows.fieldnames):
-            raise CourseError(f"{path}: its first line must name the columns {', '.join(WRITTEN)}")
-        for line, row in enumerate(rows, start=1):
-            text = (row["points"] or "").strip().replace(",", ".")
-            comment = (row["comment"] or "").strip()
-            if not text and not comment:
-                continue
-            try:
-                points = float(text) if text else None
-                most = float(row["of"].replace(",", "."))
-            except ValueError:
-                points, most = -1.0, 0.0
-            if points is not None and not 0 <= points <= most:
-                raise CourseError(
-                    f"{path}, answer {line} ({row['student']}): points must be a number from 0 to "
-                    f"{row['of']}, got {text!r}"
-                )
-            key = tuple(row[name].removeprefix("'") for name in KEY)
-            given[key] = (points, comment, row["answer"].removeprefix("'"))
+    for line, row in enumerate(rows, start=1):
+        row = {name: (row[name] or "").strip() for name in WRITTEN}
+        if row["points"] or row["comment"]:
+            where = f"{path}, answer {line} ({row['student']})"
+            points_of(row, where)
+            if not row["key"] or row["key"] in given:
+                raise CourseError(f"{where}: the column key must stay as it was written")
+            given[row["key"]] = row
     return given
+
+
+def points_of(row, where):
+    """The points in a row of written.csv, or None."""
+    if not row["points"]:
+        return None
+    try:
+        points, most = (float(row[name].replace(",", ".")) for name in ("points", "of"))
+    except ValueError:
+        points, most = -1.0, 0.0
+    if not 0 <= points <= most:
+        raise CourseError(
+            f"{where}: points must be a number from 0 to {row['of']}, got {row['points']!r}"
+        )
+    return points
 
 
 def write(target, folder, submissions, outcomes):
@@ -83,13 +103,15 @@ def write(target, folder, submissions, outcomes):
             question["comment"] = ""
             if not question["written"]:
                 continue
-            key = (*submission.key, question["id"])
-            points, comment, answer = given.get(key, (None, "", question["written"]))
-            if one_line(answer) != one_line(question["written"]):
-                points, comment = None, ""  # it was given for another answer
-            question["points"], question["comment"] = points, comment
+            key = key_of(submission, question)
+            old = given.pop(key, None)
+            if old:
+                question["points"] = points_of(old, key)
+                question["comment"] = old["comment"]
+            points = question["points"]
             open_answers += points is None
-            values = [*key, number(question["of"]), number(points), comment, question["written"]]
+            values = [*submission.key, question["id"], number(question["of"]), number(points)]
+            values += [question["comment"], question["written"], key]
             answers.append(dict(zip(WRITTEN, values, strict=True)))
         status = "needs hand grading" if open_answers else outcome["status"]
         row = {
@@ -101,14 +123,18 @@ def write(target, folder, submissions, outcomes):
             "of": number(sum(q["of"] for q in questions)) if graded else "",
             "reason": outcome["reason"],
             "notes": "; ".join(outcome["notes"]),
-            "file": str(submission.path.relative_to(folder)),
+            "file": readable(submission.path.relative_to(folder)),
         }
         rows.append(row)
         pages[submission.student, submission.id].append((row, sections(questions)))
 
     write_whole(Path(target, "gradebook.csv"), as_csv(GRADEBOOK, rows))
-    if answers or given:
+    # points for an answer that is not there now, such as an older one: kept, and counted nowhere
+    answers += given.values()
+    if answers:
         write_whole(Path(target, "written.csv"), as_csv(WRITTEN, answers))
+    if given:
+        print(f"{len(given)} rows of written.csv belong to no answer now: they are at its end")
     feedback = Path(target, "feedback")
     feedback.mkdir(exist_ok=True)
     environment = Environment(
@@ -116,15 +142,15 @@ def write(target, folder, submissions, outcomes):
     )
     environment.filters["number"] = number
     template = environment.get_template("feedback.html")
+    names = set()
     for (student, number_), parts in pages.items():
+        name = file_name(student, number_)
+        while name in names:
+            name += "_"
+        names.add(name)
         text = template.render(student=student, parts=parts)
-        write_whole(feedback / f"{file_name(student, number_)}.html", text)
+        write_whole(feedback / f"{name}.html", text)
     return rows
-
-
-def one_line(text):
-    """An answer as a comparison sees it: a spreadsheet may have changed its line ends."""
-    return " ".join(text.split())
 
 
 def sections(questions):
