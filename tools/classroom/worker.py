@@ -32,16 +32,19 @@ SHOWN = 2000  # characters of an output that the feedback shows
 MESSAGE = 600  # and of the message of a check
 SETUP_SECONDS = 60  # for a cell that only the teacher wrote, such as the imports
 OWN_MEMORY = 4 * 2**30  # bytes, of the process that talks to the kernel
+NOT_FOUND = "(The cell of this answer was not found: look into the notebook.)"
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
-STUB = "raise NotImplementedError()"
 
 # A check runs among the names of the notebook, but for those that hide a name of Python, and with
 # the notebook's own helpers as they were handed out: `float = str` or another `check` is harmless.
 GUARD = """
 import builtins as _b
 _n = {{k: v for k, v in globals().items() if not hasattr(_b, k) or k.startswith("__")}}
-_b.exec({helpers!r}, _n)
-_b.exec({source!r}, _n)
+try:
+    _b.exec({helpers!r}, _n)
+    _b.exec({source!r}, _n)
+finally:
+    del _b, _n
 """
 # Run first, with much time: PyTorch loads a good part of itself with its first optimizer. Without
 # the garbage collector, which would look through all of it again and again, that is a tenth faster.
@@ -93,7 +96,8 @@ def restore(notebook, released):
     """Give the cells of a submission nbgrader's data back, in place, and add what was deleted.
 
     An answer whose data were lost is found by the id of its cell, or by the function or class that
-    it defines. Returns notes on what was done. Raises Ungradable if there is no answer at all.
+    it defines. Returns notes on what was done, and the grade_ids of the answers that were not
+    found. Raises Ungradable if there is no answer at all.
     """
     notes = []
     by_grade_id = {}
@@ -133,11 +137,13 @@ def restore(notebook, released):
         else:
             cell = nbformat.from_dict(r.cell)
             cell.metadata["was"] = {}
+            if r.is_answer:
+                cell.source = ""  # it may be in another cell, which the stub would hide
             notebook.cells.insert(position, cell)
             position += 1
     for cell in notebook.cells:
         del cell.metadata["was"]
-    return notes
+    return notes, lost
 
 
 class KernelManager(AsyncKernelManager):
@@ -174,6 +180,7 @@ class SandboxedExecute(Execute):
     helpers = ""  # the source of the cell that all checks rely on
     progress = ""
     suspicious = False
+    checking = False  # whether the cell that runs is a check
 
     def __init__(self, *args, **kwargs):
         kwargs["kernel_manager_class"] = KernelManager
@@ -193,16 +200,24 @@ class SandboxedExecute(Execute):
         SandboxedExecute.progress = f"cell {index + 1}"
         source = cell.source
         data = cell.metadata.get("nbgrader", {})
-        if data.get("grade") and not data.get("solution"):
+        self.checking = bool(data.get("grade") and not data.get("solution"))
+        if self.checking:
             cell.source = GUARD.format(helpers=self.helpers, source=source)
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
         finally:
             cell.source = source
+        if self.checking:  # nbgrader gives no points to a cell that wrote to stderr
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         if index == len(self.nb.cells) - 1:
             canaries = [GUARD.format(helpers=self.helpers, source=canary) for canary in CANARIES]
             SandboxedExecute.suspicious = any(self.passes(canary, cell) for canary in canaries)
         return cell, resources
+
+    def execute_cell(self, cell, cell_index, **options):
+        if self.checking:
+            options["store_history"] = False  # a later cell could print it
+        return super().execute_cell(cell, cell_index, **options)
 
     def passes(self, source, beside):
         """Run a cell that is not part of the notebook, and put `beside` back where it ran."""
@@ -253,7 +268,7 @@ def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS
 def graded(outcome, course, template, name, path, folder, watch, in_sandbox):
     released = released_cells(template, name)
     notebook = read_notebook(Path(path).read_text(encoding="utf-8-sig", errors="replace"))
-    outcome["notes"] = restore(notebook, released)
+    outcome["notes"], lost = restore(notebook, released)
 
     copy = folder / "course"
     (copy / "source" / name).mkdir(parents=True)
@@ -294,7 +309,7 @@ def graded(outcome, course, template, name, path, folder, watch, in_sandbox):
     if SandboxedExecute.suspicious:
         raise Ungradable("it changes how checks run: a check that must fail did not")
     done = nbformat.read(copy / "autograded" / STUDENT / name / f"{name}.ipynb", as_version=4)
-    outcome["questions"] = questions(copy, name, done, released)
+    outcome["questions"] = questions(copy, name, done, released, lost)
     outcome["status"] = "graded"
 
 
@@ -305,8 +320,11 @@ def setup_of(released):
     return released[0].cell.source
 
 
-def questions(copy, name, done, released):
-    """One dictionary for each cell with points, from nbgrader's gradebook."""
+def questions(copy, name, done, released, lost):
+    """One dictionary for each cell with points, from nbgrader's gradebook.
+
+    `lost` are the answers that were not found: a person has to look for those written in words.
+    """
     with Gradebook(f"sqlite:///{copy}/gradebook.db") as gradebook:
         grades = gradebook.find_submission(name, STUDENT).notebooks[0].grades
         scores = {grade.name: (grade.auto_score, grade.max_score) for grade in grades}
@@ -323,11 +341,12 @@ def questions(copy, name, done, released):
         points, most = scores[r.grade_id]
         question = {"id": r.grade_id, "heading": r.heading, "of": most, "answers": answers}
         if r.is_answer:
-            untouched = cell.source.strip() in ("", stubs[r.grade_id])
+            written = NOT_FOUND if r.grade_id in lost else cell.source
+            untouched = written.strip() in ("", stubs[r.grade_id])
             question |= {
                 "points": 0.0 if untouched else None,
                 "message": "not answered" if untouched else "",
-                "written": "" if untouched else cell.source,
+                "written": "" if untouched else written,
             }
         else:
             if points is None:
@@ -343,12 +362,17 @@ def message(cell):
     errors = [output for output in cell.outputs if output.output_type == "error"]
     if not errors:
         return ""
-    name, value = str(errors[-1].ename), ESCAPES.sub("", str(errors[-1].evalue))
+    name, value = str(errors[-1].ename), plain(str(errors[-1].evalue))
     if name == "CellTimeoutError":
         return "took too long: an endless loop?"
     if name == "AssertionError":
         return value[:MESSAGE] or "a check failed"
     return f"{name}: {value}"[:MESSAGE]
+
+
+def plain(text):
+    """Without a terminal's colours, and without what cannot be written as UTF-8."""
+    return ESCAPES.sub("", text).encode(errors="replace").decode()
 
 
 def shown(cell):
@@ -361,7 +385,7 @@ def shown(cell):
             text += f"{output.ename}: {output.evalue}\n"
         else:
             text += str(output.get("data", {}).get("text/plain", "")) + "\n"
-    text = ESCAPES.sub("", text)
+    text = plain(text)
     return text if len(text) <= SHOWN else text[:SHOWN] + "\n... (cut)"
 
 
