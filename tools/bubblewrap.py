@@ -17,7 +17,8 @@ def works():
     if not path:
         return False
     namespaces = ["--unshare-pid", "--unshare-net"]
-    command = [path, *namespaces, "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    command = [path, *namespaces, "--ro-bind", "/", "/", "--proc", "/proc"]
+    command += ["--size", "4096", "--tmpfs", "/tmp", "true"]  # --size is new in version 0.7
     if os.geteuid() != 0:
         command.insert(1, "--unshare-user")
     return subprocess.run(command, capture_output=True).returncode == 0
@@ -31,8 +32,8 @@ def main():
         sys.exit("The classroom tests need bubblewrap: apt install bubblewrap (Linux only).")
     if not works():
         sys.exit(
-            "bubblewrap is installed but may make no sandbox here. On Ubuntu 24.04 and newer: "
-            "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+            "bubblewrap is installed but makes no sandbox here. It must be version 0.7 or newer. "
+            "On Ubuntu 24.04: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
         )
     print(f"Sandbox: {shutil.which('bwrap')}")
 

@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +21,8 @@ import psutil
 
 MEMORY = 2 * 2**30  # bytes, of each process and of all of them together
 DISK = 128 * 2**20  # bytes in /tmp
+FILE = 16 * 2**20  # bytes of each file, those in memory too
+FILES = 128  # that a process has open
 PROCESSES = 32
 SECONDS = 120  # for a whole notebook; nbgrader_config.py holds the limit of one cell
 FONTS = "/fonts"  # where the sandbox shows the machine's font cache; LAUNCH copies it
@@ -29,17 +32,18 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SETTINGS = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime")
 
 # Started inside, before Python sees any code of a student. Root gives its rights away: the limit
-# on processes does not hold for it. (threads: those that the user already runs count too.)
+# on processes does not hold for it. It becomes a user that no other submission is, for threads are
+# counted by user. (threads: those that the user already runs count too.)
 LAUNCH = """
 import os, resource, sys
-connection, inside, command = sys.argv[1], sys.argv[2] == "inside", sys.argv[6:]
-memory, disk, threads = map(int, sys.argv[3:6])
-for name, limit in [("DATA", memory), ("FSIZE", disk), ("NPROC", threads), ("CORE", 0)]:
+connection, inside, command = sys.argv[1], sys.argv[2] == "inside", sys.argv[8:]
+limits = dict(zip(("DATA", "FSIZE", "NOFILE", "NPROC"), map(int, sys.argv[4:8])), CORE=0)
+for name, limit in limits.items():
     resource.setrlimit(getattr(resource, "RLIMIT_" + name), (limit, limit))
 if inside and os.geteuid() == 0:
     if os.path.exists(connection):
         os.chmod(connection, 0o644)
-    os.setgroups([]), os.setgid(65534), os.setuid(65534)
+    os.setgroups([]), os.setgid(65534), os.setuid(int(sys.argv[3]))
 if inside and os.path.isdir("/fonts"):
     os.makedirs("/tmp/.cache/matplotlib")
     for name in os.listdir("/fonts"):
@@ -58,7 +62,7 @@ def fails(action):
     except OSError:
         return True
 print(json.dumps({
-    "reach the network": fails(lambda: socket.create_connection(("192.0.2.1", 80), timeout=1)),
+    "reach the network": fails(lambda: socket.create_connection(("127.0.0.1", sys.argv[2]), 5)),
     "write to Python's folder": fails(lambda: open(os.path.join(sys.prefix, "probe"), "w")),
     "write to /": fails(lambda: open("/probe", "w")),
     "see the folder of the course": fails(lambda: os.listdir(sys.argv[1])),
@@ -124,7 +128,8 @@ def threads_of_user():
 def launch(command, connection, where="outside"):
     """`command` behind the resource limits of a process; `where` is "inside" in a sandbox."""
     threads = threads_of_user() + 8 * PROCESSES
-    limits = [connection, where, str(MEMORY), str(DISK), str(threads)]
+    user = 20000 + os.getpid() % 40000
+    limits = [connection, where, *map(str, (user, MEMORY, FILE, FILES, threads))]
     return [sys.executable, "-I", "-S", "-c", LAUNCH, *limits, *command]
 
 
@@ -180,8 +185,10 @@ def font_cache():
 
 def probe(course):
     """Try the sandbox. Raises SandboxError if it does not start, or keeps less in than it must."""
-    command = wrap([sys.executable, "-c", PROBE, str(course)])
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which only a shared network reaches
+        port = str(server.getsockname()[1])
+        command = wrap([sys.executable, "-c", PROBE, str(course), port])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise SandboxError(
@@ -215,7 +222,10 @@ class Watch(threading.Thread):
     def run(self):
         while not self.ended.wait(0.2):
             below = psutil.Process().children(recursive=True)
-            reason = self.excess(below)
+            try:
+                reason = self.excess(below)
+            except Exception as error:  # nothing may run unwatched
+                reason = f"it could not be watched ({type(error).__name__})"
             if reason:
                 self.kill(reason, below)
 
@@ -227,9 +237,9 @@ class Watch(threading.Thread):
             return f"it started more than {PROCESSES} processes"
         if sum(map(resident, processes)) > MEMORY and sum(map(its_share, processes)) > MEMORY:
             return f"its processes took more than {MEMORY // 2**20} MB of memory"
-        files = os.listdir(self.shared)
-        if len(files) > 50 or sum(size(self.shared / name) for name in files) > DISK:
-            return "it filled the folder of its sockets"
+        for path in self.shared.iterdir():
+            if path.name != "kernel.json" and not path.is_socket():
+                return "it wrote into the folder of its sockets"
         return ""
 
     def end(self):
@@ -263,11 +273,4 @@ def its_share(process):
     except psutil.AccessDenied:
         return resident(process)
     except psutil.Error:
-        return 0
-
-
-def size(path):
-    try:
-        return path.lstat().st_blocks * 512
-    except OSError:
         return 0
