@@ -137,11 +137,13 @@ def test_check_says_where_it_goes_wrong(name, got, says):
         assert str(caught.value) == says
 
 
-def test_a_folder_with_other_things_is_left_alone(tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(CourseError, match="thesis.txt"):
+@pytest.mark.parametrize("mine", ["thesis.txt", "ps1/ps1.ipynb", "ps1.pdf"])
+def test_a_folder_with_other_things_is_left_alone(tmp_path, mine):
+    (tmp_path / mine).parent.mkdir(exist_ok=True)
+    (tmp_path / mine).write_text("mine")
+    with pytest.raises(CourseError, match="holds other things"):
         course.release(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert (tmp_path / mine).read_text() == "mine"
 
 
 def test_a_set_that_fails_leaves_the_old_versions(tmp_path):

@@ -101,7 +101,8 @@ def release(target, course=COURSE):
     """Write the student versions, NAME.ipynb, to the folder `target`: all of them or none."""
     target = Path(target).resolve()
     names = problem_sets(course)
-    strange = [path.name for path in target.glob("*") if path.stem not in names]
+    own = {f"{name}.ipynb" for name in names} | {".ipynb_checkpoints"}
+    strange = [path.name for path in target.glob("*") if path.name not in own]
     if strange:
         raise CourseError(f"{target} holds other things ({strange[0]}): name an empty folder")
     target.parent.mkdir(parents=True, exist_ok=True)
