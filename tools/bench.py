@@ -7,17 +7,21 @@ machine slows both. A missed goal is printed as MISSED and is no error: this is 
 import ast
 import inspect
 import io
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import bench_cifar
 import nbformat
 from bench_pages import page_moves
+from classroom.batch import grade_folder
+from classroom.course import COURSE
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
@@ -201,6 +205,21 @@ def execution_rows():
     return [Row(what, *times, 2)]
 
 
+def grading_rows():
+    """A batch of right answers, two at once: with the sandbox, and with all that is done once."""
+    students = 30
+    with TemporaryDirectory() as folder:
+        for number in range(students):
+            student = Path(folder, "collected", f"student {number}")
+            student.mkdir(parents=True)
+            shutil.copy(COURSE / "source" / "ps1" / "ps1.ipynb", student)
+        start = time.perf_counter()
+        rows = grade_folder(Path(folder, "collected"), Path(folder, "grades"), jobs=2)
+        taken = time.perf_counter() - start
+    assert all(row["status"] == "graded" and row["points"] == row["of"] for row in rows)
+    return [Row("grading: each submission of a batch, against 3 seconds", taken / students, 3, 1)]
+
+
 def amount(number, unit):
     if unit == "s" and number < 1:
         number, unit = 1000 * number, "ms"
@@ -225,7 +244,14 @@ def main(arguments):
     print(f"{'what':<78} {'measured':>9} {'baseline':>9} {'ratio':>6} {'goal':>7}")
     show(page_rows(pages))
     show(size_rows(pages))
-    for measure in (live_rows, formula_rows, training_rows, import_rows, execution_rows):
+    for measure in (
+        live_rows,
+        formula_rows,
+        training_rows,
+        import_rows,
+        grading_rows,
+        execution_rows,
+    ):
         show(measure())
 
 
