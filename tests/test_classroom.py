@@ -383,21 +383,16 @@ def test_pages_hold_no_script_and_no_address(batch):
 
 def test_a_second_run_grades_nothing_again_and_takes_the_points_given_by_hand(batch):
     kept = {path: path.stat().st_mtime_ns for path in (batch.target / "outcomes").iterdir()}
-    path = batch.target / "written.csv"
-    answers = table(path)
+    answers = table(batch.target / "written.csv")
     assert [(a["student"], a["question"], a["points"]) for a in answers] == [
         ("reference", "ps4-explain", ""),
         ("stripped", "ps4-explain", ""),
     ]
 
-    def fill(points):
-        answers[0] |= {"points": points, "comment": "well <put>"}
-        path.write_text(report.as_csv(report.WRITTEN, answers), encoding="utf-8", newline="")
-
-    fill("6")
+    fill(batch.target, {"points": "6", "comment": "well <put>"})
     done = classroom("grade", batch.folder, "--to", batch.target)
     assert done.returncode == 1 and "a number from 0 to 5, got '6'" in done.stderr
-    fill("3.5")
+    fill(batch.target, {"points": "3.5"})
     done = classroom("grade", batch.folder, "--to", batch.target)
     assert done.returncode == 0 and f"{batch.size} already done, 0 to grade" in done.stdout, (
         done.stderr
@@ -478,8 +473,10 @@ def write(folder, written):
 
 
 def fill(folder, changes, delimiter=","):
+    """Fill in the first row of written.csv, as a spreadsheet would save it."""
     path = folder / "written.csv"
-    rows = [row | changes for row in table(path)]
+    rows = table(path)
+    rows[0] |= changes
     with open(path, "w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, report.WRITTEN, delimiter=delimiter)
         writer.writeheader()
