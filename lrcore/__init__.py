@@ -5,10 +5,10 @@ Read it in this order: `formulas` (what each schedule is), `toy` (the model it i
 (the sliders) and `checks` (the exercises).
 """
 
-from lrcore import formulas, plotting, toy
+from importlib import import_module
+
+from lrcore import formulas, toy
 from lrcore.checks import check
-from lrcore.explorer import explore
-from lrcore.plotting import plot_curves, plot_schedules, show_source
 from lrcore.schedulers import WarmupRestarts
 from lrcore.tracing import trace
 
@@ -26,3 +26,24 @@ __all__ = [
     "toy",
     "trace",
 ]
+
+# Loaded when they are first asked for: they need matplotlib and widgets, and a machine in a
+# cluster that only trains (lrcore.cifar) may have neither.
+HOMES = {
+    "explore": "lrcore.explorer",
+    "plot_curves": "lrcore.plotting",
+    "plot_schedules": "lrcore.plotting",
+    "show_source": "lrcore.plotting",
+}
+
+
+def __getattr__(name):
+    if name == "plotting":
+        return import_module("lrcore.plotting")
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
+    raise AttributeError(f"module 'lrcore' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

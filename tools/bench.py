@@ -162,15 +162,15 @@ def import_rows():
 
 
 def training_rows():
-    plan, data = bench_cifar.settings()
-    steps = len(data.train.labels) // plan.batch_size
+    setup, data = bench_cifar.settings()
+    steps = len(data.train.labels) // setup.batch_size
     names = ("ours", "bare", "copied", "arithmetic")
-    actions = [partial(getattr(bench_cifar, name), plan, data, steps) for name in names]
+    actions = [partial(getattr(bench_cifar, name), setup, data, steps) for name in names]
     actions[0]()  # the first steps of a process are slower
     ours, bare, copied, floor = (seconds / steps for seconds in medians(5, *actions))
     device = data.train.labels.device.type
-    step = f"training step, {plan.name} plan, {device}:"
-    epoch = 45_000 // plan.batch_size
+    step = f"training step, {device}:"
+    epoch = 45_000 // setup.batch_size
     return [
         Row(f"{step} ours, against a bare loop", ours, bare, 1.03),
         Row(f"{step} ours, against a DataLoader with transforms", ours, copied, faster=True),

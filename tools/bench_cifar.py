@@ -8,20 +8,21 @@ from functools import partial
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch import nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from lrcore.cifar import PLANS, load
+from lrcore.cifar.comparison import setup_of
 from lrcore.cifar.data import Data, Images
 from lrcore.cifar.training import (
-    augment,
     autocast,
     best_device,
     best_precision,
-    network,
-    normalise,
+    draw_epoch,
+    make_optimizer,
     train,
 )
 
@@ -29,48 +30,37 @@ STEPS = {"cpu": 36, "mps": 100, "cuda": 400}
 
 
 def settings():
-    """The plan whose network suits the device, and as many images as STEPS batches need."""
+    """The setup that suits the device, and as many images as STEPS batches need."""
     device = best_device()
     plan = PLANS["small" if device.type == "cpu" else "fair"]
-    sample = load("sample")
-    wanted = torch.arange(STEPS[device.type] * plan.batch_size) % len(sample.train.labels)
-    images = Images(sample.train.images[wanted], sample.train.labels[wanted])
-    few = Images(sample.test.images[:100], sample.test.labels[:100])
-    return plan, Data("sample", sample.fingerprint, images, few, few).to(device)
+    setup = setup_of(plan, best_precision(device))
+    return setup, repeated(load("sample"), STEPS[device.type] * setup.batch_size).to(device)
 
 
-def make_optimizer(plan, device):
-    model = network(plan.widths, plan.stride).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
-    return model, optimizer
+def repeated(data, wanted):
+    """Data with that many training images, the given ones again and again, and few others."""
+    rows = torch.arange(wanted) % len(data.train.labels)
+    images = Images(data.train.images[rows], data.train.labels[rows])
+    few = Images(data.test.images[:100], data.test.labels[:100])
+    return Data(data.name, data.fingerprint, images, few, few)
 
 
-def ours(plan, data, steps):
-    train(
-        data,
-        partial(CosineAnnealingLR, T_max=steps),
-        widths=plan.widths,
-        stride=plan.stride,
-        epochs=1,
-        batch_size=plan.batch_size,
-        lr=0.05,
-        seed=0,
-    )
+def ours(setup, data, steps):
+    make_scheduler = partial(CosineAnnealingLR, T_max=steps)
+    train(data, setup, make_scheduler, epochs=1, lr=0.05, seed=0)
 
 
-def bare(plan, data, steps):
+def bare(setup, data, steps):
     """The same steps and nothing else: no scheduler, no record, nothing looked at."""
-    device = data.train.labels.device
-    precision = best_precision(device)
+    inputs, labels = data.train
+    device = labels.device
+    model = setup.task.network().to(device, memory_format=torch.channels_last)
+    optimizer = make_optimizer(setup.optimizer, model.parameters(), 0.05)
     generator = torch.Generator(device).manual_seed(0)
-    model, optimizer = make_optimizer(plan, device)
-    order = torch.randperm(len(data.train.labels), generator=generator, device=device)
-    for batch in order.split(plan.batch_size):
-        with autocast(device, precision):
-            outputs = model(normalise(augment(data.train.images[batch], generator)))
-            loss = F.cross_entropy(outputs, data.train.labels[batch])
+    for batch, *how in zip(*draw_epoch(len(labels), setup.batch_size, generator), strict=True):
+        images = setup.task.normalise(setup.task.augment(inputs[batch], *how))
+        with autocast(device, setup.precision):
+            loss = F.cross_entropy(model(images), labels[batch])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -97,11 +87,12 @@ class Pictures(Dataset):
         return (pixels - 0.47) / 0.25, self.labels[index]
 
 
-def copied(plan, data, steps):
+def copied(setup, data, steps):
     """The loop most people copy: a DataLoader with two workers, in float32."""
     device = data.train.labels.device
-    model, optimizer = make_optimizer(plan, device)
-    loader = DataLoader(Pictures(data.train), plan.batch_size, shuffle=True, num_workers=2)
+    model = setup.task.network().to(device)
+    optimizer = make_optimizer(setup.optimizer, model.parameters(), 0.05)
+    loader = DataLoader(Pictures(data.train), setup.batch_size, shuffle=True, num_workers=2)
     for images, labels in loader:
         images, labels = images.to(device), labels.to(device)
         optimizer.zero_grad()
@@ -111,14 +102,51 @@ def copied(plan, data, steps):
         loss.item()  # it adds up the loss at each step
 
 
-def arithmetic(plan, data, steps):
-    """The multiplications and additions of the same steps, as one large matrix product each."""
+def arithmetic(setup, data, steps):
+    """The multiplications and additions of the same steps, as large matrix products."""
     device = data.train.labels.device
-    model, _ = make_optimizer(plan, device)
-    with FlopCounterMode(display=False) as counter:
-        model(normalise(data.train.images[: plan.batch_size])).sum().backward()
     size = {"cpu": 1024, "mps": 2048, "cuda": 8192}[device.type]
     matrix = torch.randn(size, size, device=device, dtype=best_precision(device))
-    for _ in range(max(1, round(counter.get_total_flops() * steps / (2 * size**3)))):
+    for _ in range(max(1, round(operations(setup, data) * steps / (2 * size**3)))):
         product = matrix @ matrix
     product.sum().item()
+
+
+def operations(setup, data):
+    """Multiplications and additions of one optimizer step."""
+    device = data.train.labels.device
+    model = setup.task.network().to(device, memory_format=torch.channels_last)
+    with FlopCounterMode(display=False) as counter:
+        model(setup.task.normalise(data.train.images[: setup.batch_size])).sum().backward()
+    return counter.get_total_flops()
+
+
+def resnet18():
+    """ResNet-18 as it is used on CIFAR-10 (He et al. 2016): 11 million weights."""
+    layers = [nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    before = 64
+    for width, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        layers += [Residual(before, width, stride), Residual(width, width, 1)]
+        before = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+
+
+class Residual(nn.Module):
+    """Two convolutions and a way around them."""
+
+    def __init__(self, before, width, stride):
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Conv2d(before, width, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+        self.around = nn.Sequential()
+        if (before, stride) != (width, 1):
+            shortcut = nn.Conv2d(before, width, 1, stride, bias=False)
+            self.around = nn.Sequential(shortcut, nn.BatchNorm2d(width))
+
+    def forward(self, inputs):
+        return F.relu(self.inner(inputs) + self.around(inputs))

@@ -1,15 +1,17 @@
 """All schedulers on CIFAR-10: data, training, comparison and recorded results.
 
-Read it in this order: `data`, `training` (the network and the loop), `entries` (the schedulers
-and their arguments), `plans` (which runs), `comparison` (making them), `cluster` (on many
-machines), `results` (the recorded rows and their statistics), `figures`.
+Read it in this order: `data`, `networks`, `training` (the loop), `entries` (the schedulers and
+their arguments), `plans` (which runs), `together` (many runs at once, fast), `store` (the files of
+results), `comparison` (making the runs), `cluster` (on many machines), `results` (the recorded
+rows), `analysis` (their statistics), `figures`. `recall` is a second network and its task.
 
-Needs the extra packages of `lrcore[cifar]`; Colab has them all.
+Training needs torch, numpy, filelock and tqdm alone; the download, the recorded rows and the
+figures need the other packages of `lrcore[cifar]`. Colab has them all.
 """
 
 from importlib.util import find_spec
 
-NEEDED = ("filelock", "jsonschema", "numpy", "pandas", "PIL", "pooch", "scipy", "tqdm")
+NEEDED = ("filelock", "numpy", "tqdm")
 if missing := [package for package in NEEDED if find_spec(package) is None]:
     raise ImportError(f'lrcore.cifar needs {", ".join(missing)}: pip install "lrcore[cifar]"')
 

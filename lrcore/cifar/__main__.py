@@ -17,9 +17,13 @@ def main(arguments=None):
     command.add_argument("--results", metavar="DIR", help="default: results/PLAN")
     command.add_argument("--limit", metavar="N", type=int, help="end after N new runs")
     command.add_argument("--cluster", metavar="ADDRESS", help='a Ray cluster, or "local"')
+    command.add_argument("--minutes", metavar="N", type=float, help="end within N minutes")
+    command.add_argument("--out", metavar="FILE", help="all rows in one file; goes on from it")
     options = parser.parse_args(arguments)
     try:
-        rows = run(options.plan, options.data, options.results, options.limit, options.cluster)
+        settings = vars(options)
+        del settings["command"]
+        rows = run(**settings)
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

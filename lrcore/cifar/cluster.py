@@ -6,7 +6,6 @@ one folder. The workers must be able to import lrcore, in the same version, and 
 Source: https://docs.ray.io/en/latest/ray-core/tasks.html
 """
 
-import functools
 import logging
 import os
 import socket
@@ -14,7 +13,9 @@ import time
 
 import torch
 
-from lrcore.cifar.comparison import claim, make_row, missing, write_row
+from lrcore.cifar import store
+from lrcore.cifar.comparison import Trainer, group_size
+from lrcore.cifar.plans import run_of
 from lrcore.cifar.training import best_device
 
 try:
@@ -22,50 +23,57 @@ try:
 except ImportError as error:
     raise ImportError('a cluster needs Ray: pip install "lrcore[cluster]"') from error
 
-# A run keeps a whole GPU busy: two on one would only wait for each other. Without GPUs it gets one
-# core and computes in one thread, since many runs side by side use the cores better than one does.
-GPUS_A_RUN = 1
-CPUS_A_RUN = 1
-RETRIES = 3  # how often a run starts again after its worker died
+# A group of runs keeps a whole GPU busy: two on one would only wait for each other. Without GPUs it
+# gets one core and computes in one thread: many side by side use the cores better than one does.
+GPUS_A_GROUP = 1
+CPUS_A_GROUP = 1
+RETRIES = 3  # how often a group starts again after its worker died
 
 
-def on_ray(address, plan, folder, data):
+def on_ray(address, plan, folder, data, allowance):
     """Make the missing runs on a Ray cluster, and yield their rows as they are recorded.
 
     `address` is that of the cluster, such as "auto" or "192.168.0.7:6379"; "local" starts Ray on
     this machine alone. If this process is already connected to Ray, that connection serves.
+    `allowance` is the caller's `comparison.Allowance`.
 
-    A run whose worker dies is started again, `RETRIES` times. When the generator is closed or
-    interrupted, what is in flight is cancelled, and whoever asks next can claim it.
+    Runs go out in groups, those of one seed together. A group whose worker dies is started again,
+    `RETRIES` times. When the generator is closed or interrupted, what is in flight is cancelled,
+    and whoever asks next can claim it.
 
     Raises ImportError without Ray, ValueError if no cluster answers at `address`, and RuntimeError
-    with the name of the run if one fails.
+    with the names of the runs if a group fails.
     """
     ours = not ray.is_initialized()
     if ours:
         connect(address)
-    in_flight = {}  # the Ray task of each run, with the run and its lock
+    in_flight = {}  # the Ray task of each group, with its runs and their locks
     try:
         # sent once, not with each task; workers get it from each other
         data = ray.put(data)
-        while (runs := missing(plan, folder)) or in_flight:
-            submit_all(runs, plan, folder, data, in_flight)
+        while True:
+            runs = store.missing(plan, folder)
+            more = submit_all(runs, plan, folder, data, allowance, in_flight)
             if not in_flight:
+                if not more:
+                    return
                 time.sleep(1)  # other processes are making all that is left
                 continue
             # in vain after a second: look again for runs to claim, since other processes may have
             # given some up, and machines may have joined
             for task in ray.wait(list(in_flight), timeout=1)[0]:
-                run, lock = in_flight[task]
-                row = result_of(task, run)
-                write_row(folder, run, row)
+                claimed = in_flight[task]
+                rows = result_of(task, list(claimed))
+                for row in rows:
+                    store.write_row(folder, run_of(row), row)
                 del in_flight[task]
-                lock.release()
-                yield row
+                store.release(claimed)
+                allowance.made(rows)
+                yield rows
     finally:
-        for task, (_, lock) in in_flight.items():
+        for task, claimed in in_flight.items():
             ray.cancel(task, force=True)
-            lock.release()
+            store.release(claimed)
         if ours:
             ray.shutdown()
 
@@ -90,44 +98,54 @@ def connect(address):
         ) from error
 
 
-def submit_all(runs, plan, folder, data, in_flight):
-    """Claim and submit some of `runs` until the cluster is full or there is nothing to claim."""
+def submit_all(runs, plan, folder, data, allowance, in_flight):
+    """Claim and submit some of `runs` until the cluster is full or there is nothing to claim.
+
+    Returns whether there may be more to do: False if nothing is missing or allowed any more.
+    """
     resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0) / GPUS_A_RUN)
-    slots = gpus or max(1, int(resources.get("CPU", 0) / CPUS_A_RUN))
+    gpus = int(resources.get("GPU", 0) / GPUS_A_GROUP)
+    slots = gpus or max(1, int(resources.get("CPU", 0) / CPUS_A_GROUP))
     task = ray.remote(on_worker).options(
-        num_gpus=GPUS_A_RUN if gpus else 0,
-        num_cpus=0 if gpus else CPUS_A_RUN,
+        num_gpus=GPUS_A_GROUP if gpus else 0,
+        num_cpus=0 if gpus else CPUS_A_GROUP,
         max_retries=RETRIES,
     )
     while len(in_flight) < slots:
-        claimed = claim(runs, folder)
-        if claimed is None:
-            return
-        run, _ = claimed
+        size = allowance.admit(runs, group_size(plan, "cuda" if gpus else "cpu"))
+        if not runs or not size:
+            return False
+        claimed = store.claim(runs, folder, size)
+        if not claimed:
+            return True
+        allowance.claimed(claimed)
         # in a list: so the worker gets the reference, and can keep what it stands for
-        in_flight[task.remote(plan, run, [data])] = claimed
+        in_flight[task.remote(plan, list(claimed), [data])] = claimed
+        runs = [run for run in runs if run not in claimed]
+    return True
 
 
-def on_worker(plan, run, data):
-    """Make one run: this is what a worker executes."""
+TRAINERS = {}  # on a worker: made for its first group, kept for the next ones
+
+
+def on_worker(plan, runs, data):
+    """Make a group of runs: this is what a worker executes."""
     torch.set_num_threads(1)
-    return make_row(plan, run, on_device(*data))
+    key = (repr(plan), data[0])
+    if key not in TRAINERS:
+        TRAINERS.clear()
+        TRAINERS[key] = Trainer(plan, ray.get(data[0]).to(best_device()))
+    return TRAINERS[key].make_rows(runs)
 
 
-@functools.lru_cache(maxsize=1)
-def on_device(data):
-    """The data on this worker's device: fetched for its first run, kept for the next ones."""
-    return ray.get(data).to(best_device())
-
-
-def result_of(task, run):
-    """The row that `task` gave. Raises RuntimeError if it failed, with the name of its run."""
+def result_of(task, runs):
+    """The rows that `task` gave. Raises RuntimeError if it failed, with the names of its runs."""
+    names = ", ".join(run.name for run in runs)
     try:
         return ray.get(task)
     except ray.exceptions.RayTaskError as error:
-        raise RuntimeError(f"run {run.name} failed on a worker: {error.cause!r}") from error
+        raise RuntimeError(f"run {names} failed on a worker: {error.cause!r}") from error
     except ray.exceptions.RayError as error:
         raise RuntimeError(
-            f"run {run.name} was given up, its worker died {RETRIES + 1} times: {error}"
+            f"run {names} was given up, its worker died {RETRIES + 1} times: {error}"
         ) from error

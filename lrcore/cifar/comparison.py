@@ -1,63 +1,77 @@
-"""Make the runs of a plan, one file a run, so that nothing that is finished is ever lost."""
+"""Make the runs of a plan: those of one seed together, each written as soon as it is finished."""
 
 import contextlib
 import functools
-import itertools
-import json
 import os
 import platform
 import time
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from lrcore import __version__
+from lrcore.cifar import recall, store
 from lrcore.cifar.data import load
-from lrcore.cifar.entries import DEFAULTS, FAIR, MIN_STEPS
-from lrcore.cifar.plans import PLANS, Plan, Run
-from lrcore.cifar.training import MOMENTUM, WEIGHT_DECAY, best_device, best_precision, train
+from lrcore.cifar.entries import EXPERIMENTS, MIN_STEPS
+from lrcore.cifar.networks import pictures, sequences
+from lrcore.cifar.plans import PLANS, Plan, run_of
+from lrcore.cifar.together import Member, Together
+from lrcore.cifar.training import OPTIMIZERS, Setup, best_device, best_precision, train
 
 POINTS = 48  # a result keeps its learning rate at this many steps, in equal distances
+# How many runs are trained together, at most. A GPU is fast only when it is full; on a CPU sharing
+# the batches saves a tenth of the time, and few together lose little when they are interrupted.
+GROUP = {"cuda": 32, "mps": 4, "cpu": 4}
 
 
-def run(plan, data=None, results=None, limit=None, cluster=None):
+def run(plan, data=None, results=None, limit=None, cluster=None, minutes=None, out=None):
     """Make the runs of `plan` that `results` lacks, and return the rows of all that it then has.
 
     `plan` is a name in `PLANS` or a `Plan`. `data` is a folder, as in `load` (None: what the plan
     names, or else the download). `results` is the folder for the results, one JSON file a run
-    (None: results/ and the plan's name). `limit` ends after that many new runs. `cluster` is the
-    address of a Ray cluster that makes the runs ("local" starts one on this machine).
+    (None: results/ and the plan's name). `limit` ends after that many new runs, `minutes` before
+    the first runs that would not be finished in that time. `cluster` is the address of a Ray
+    cluster that makes the runs ("local" starts one on this machine). `out` is a file of JSON
+    lines: the rows that it has are taken into the folder, and it is written anew, whole, after
+    each group of runs.
 
-    May be interrupted or killed at any moment and started again: it loses the run in flight and
+    May be interrupted or killed at any moment and started again: it loses the runs in flight and
     repeats none. Several processes may work on one folder at the same time.
 
-    Raises ValueError for an unknown plan, a wrong limit, a plan with too few steps, and a folder
-    that holds results of another plan, network or data, or anything else that is called .json;
-    what `load` raises; ImportError for a cluster without Ray, and ValueError if none answers: all
-    before anything is written.
+    Raises ValueError for an unknown plan, a wrong limit or number of minutes, a plan with too few
+    steps, and a folder that holds results of other settings than these, or anything else that is
+    called .json; what `load` raises; ImportError for a cluster without Ray, and ValueError if none
+    answers: all before anything is written.
     """
     if not isinstance(plan, Plan):
         if plan not in PLANS:
             raise ValueError(f"plan={plan!r}: allowed are {', '.join(PLANS)}, or a Plan")
         plan = PLANS[plan]
-    if limit is not None and (not isinstance(limit, int) or limit < 1):
-        raise ValueError(f"limit={limit!r}: allowed is None or a whole number, 1 or more")
+    allowance = Allowance(limit, minutes)
     folder = Path(results or Path("results", plan.name))
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"results={str(folder)!r} is a file: allowed is a folder, old or new")
-    rows = read_rows(folder)
+    taken = store.read_lines(out) if out and Path(out).exists() else []
     if cluster is None:
-        make_rows = one_by_one
+        make_rows = in_this_process
     else:
         from lrcore.cifar.cluster import on_ray  # Ray is not needed for anything else
 
         make_rows = functools.partial(on_ray, cluster)
-    data = load(plan.data if data is None else data)
+    data = data_for(plan, data)
     refuse_short_runs(plan, data)
-    refuse_strangers(plan, data, rows, folder)
-    new_rows = make_rows(plan, folder, data)
+    # a cluster may consist of other machines than this one
+    where = {} if cluster else facts(best_device())
+    refuse_strangers(plan, data, store.read_rows(folder), folder, where)
+    refuse_strangers(plan, data, taken, out, where)
+    store.take_in(taken, folder)
+    return make_all(plan, folder, out, make_rows(plan, folder, data, allowance))
+
+
+def make_all(plan, folder, out, groups):
+    """Go through `groups` of new rows with a progress bar; return all rows of the folder."""
+    rows = store.read_rows(folder)
     # the bar counts epochs of the whole plan, and so what other processes have made too
     done = sum(row["epochs"] for row in rows)
     # tqdm reads TQDM_DISABLE itself, but its bar for notebooks does not
@@ -65,103 +79,183 @@ def run(plan, data=None, results=None, limit=None, cluster=None):
     total = plan.all_epochs
     with (
         tqdm(total=total, initial=done, desc=plan.name, unit="epoch", disable=quiet) as bar,
-        contextlib.closing(new_rows),
+        contextlib.closing(groups),
     ):
-        for _ in itertools.islice(new_rows, limit):
-            rows = read_rows(folder)
+        for _ in groups:
+            rows = store.read_rows(folder)
+            if out:
+                store.write_lines(out, rows)
             bar.update(sum(row["epochs"] for row in rows) - bar.n)
-    return read_rows(folder)
+    return store.read_rows(folder)
 
 
-def one_by_one(plan, folder, data):
-    """Make the missing runs in this process, and yield their rows."""
-    data = data.to(best_device())
-    while runs := missing(plan, folder):
-        claimed = claim(runs, folder)
-        if claimed is None:
-            time.sleep(1)  # other processes are making all that is left
-            continue
-        run, lock = claimed
-        with lock:
-            row = make_row(plan, run, data)
-            write_row(folder, run, row)
-        yield row
+class Allowance:
+    """What is left of the runs and of the time that the caller allows."""
+
+    def __init__(self, limit=None, minutes=None):
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise ValueError(f"limit={limit!r}: allowed is None or a whole number, 1 or more")
+        if minutes is not None and not minutes > 0:
+            raise ValueError(f"minutes={minutes!r}: allowed is None or a number above 0")
+        self.runs = float("inf") if limit is None else limit
+        self.end = float("inf") if minutes is None else time.monotonic() + 60 * minutes
+        self.seconds_an_epoch = 0.0  # unknown: the first group is made in any case
+
+    def admit(self, runs, size):
+        """How many of the next `size` of `runs` are allowed; 0 if they would not be ready."""
+        size = min(size, self.runs)
+        seconds = self.seconds_an_epoch * sum(run.epochs for run in runs[:size])
+        return 0 if time.monotonic() + seconds > self.end else size
+
+    def claimed(self, runs):
+        self.runs -= len(runs)
+
+    def made(self, rows):
+        """Learn from finished rows how long one takes."""
+        seconds = sum(row["seconds"] for row in rows)
+        self.seconds_an_epoch = seconds / sum(row["epochs"] for row in rows)
 
 
-def missing(plan, folder):
-    """The runs of the plan that have no result, in order."""
-    return [run for run in plan.runs(read_rows(folder)) if not result_file(folder, run).exists()]
-
-
-def claim(runs, folder):
-    """Return the first of `runs` that nobody is making, and its lock; None if there is none.
-
-    The lock belongs to this process: the system takes it back however the process ends.
-    """
-    locks = folder / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    for run in runs:
-        lock = FileLock(locks / run.name)
+def in_this_process(plan, folder, data, allowance):
+    """Make the missing runs in this process, and yield their rows, group by group."""
+    trainer = Trainer(plan, data.to(best_device()))
+    while runs := store.missing(plan, folder):
+        size = allowance.admit(runs, trainer.size)
+        if not size:
+            return
+        claimed = store.claim(runs, folder, size)
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            continue
-        if not result_file(folder, run).exists():  # or another process has just made it
-            return run, lock
-        lock.release()
-    return None
+            if not claimed:
+                time.sleep(1)  # other processes are making all that is left
+                continue
+            allowance.claimed(claimed)
+            rows = trainer.make_rows(list(claimed))
+            for row in rows:
+                store.write_row(folder, run_of(row), row)
+        finally:
+            store.release(claimed)
+        allowance.made(rows)
+        yield rows
 
 
-def make_row(plan, run, data):
-    """Make one run on the device of `data`, and return its row: all that is needed to repeat it."""
-    entry = (DEFAULTS if run.experiment == "defaults" else FAIR)[run.scheduler]
-    steps_an_epoch = len(data.train.labels) // plan.batch_size
-    every = entry.every(run.epochs * steps_an_epoch, run.epochs)
-    arguments = entry.arguments(run.epochs * steps_an_epoch // every, run.peak_lr)
-    judge_on = "validation" if run.experiment == "tuning" else "test"
-    device = data.train.labels.device
-    precision = best_precision(device)
-    start = time.perf_counter()
-    outcome = train(
-        data,
-        lambda optimizer: entry.make(optimizer, **arguments),
-        widths=plan.widths,
-        stride=plan.stride,
-        epochs=run.epochs,
-        batch_size=plan.batch_size,
-        lr=run.peak_lr,
-        seed=run.seed,
-        every=every,
-        judge_on=judge_on,
-        precision=precision,
-    )
+class Trainer:
+    """Makes runs of a plan on the device of `data`, up to `size` at once."""
+
+    def __init__(self, plan, data):
+        self.plan, self.data = plan, data
+        device = data.train.labels.device
+        self.facts = facts(device)
+        self.setup = setup_of(plan, best_precision(device))
+        # float16 needs a scale for each run, which may skip steps: then they go one by one
+        self.alone = self.setup.precision == torch.float16
+        self.size = 1 if self.alone else group_size(plan, device.type)
+
+    @functools.cached_property
+    def together(self):
+        steps = self.plan.longest * (len(self.data.train.labels) // self.plan.batch_size)
+        return Together(self.data, self.setup, self.size, steps)
+
+    def make_rows(self, runs):
+        """Make `runs`, of one experiment, budget and seed, and return their rows."""
+        start = time.perf_counter()
+        experiment, epochs, seed = store.group_of(runs[0])
+        schedules = [schedule_of(self.plan, run, self.data) for run in runs]
+        how = {
+            "epochs": epochs,
+            "seed": seed,
+            "judge_on": "validation" if experiment == "tuning" else "test",
+            "along": experiment == "horizon",
+        }
+        if self.alone:
+            outcomes = [
+                train(self.data, self.setup, make, lr=run.peak_lr, every=every, **how)
+                for run, (make, every, _) in zip(runs, schedules, strict=True)
+            ]
+        else:
+            members = [
+                Member(make, run.peak_lr, every)
+                for run, (make, every, _) in zip(runs, schedules, strict=True)
+            ]
+            outcomes = self.together.train(members, **how)
+        seconds = round((time.perf_counter() - start) / len(runs), 3)
+        return [
+            self.row(run, schedule, outcome) | {"together": len(runs), "seconds": seconds}
+            for run, schedule, outcome in zip(runs, schedules, outcomes, strict=True)
+        ]
+
+    def row(self, run, schedule, outcome):
+        """All that is needed to repeat a run, and what it gave."""
+        make, every, arguments = schedule
+        entry = EXPERIMENTS[run.experiment][run.scheduler]
+        return {
+            "plan": self.plan.name,
+            **run._asdict(),
+            "made_by": getattr(entry.make, "__name__", str(entry.make)),
+            "arguments": arguments,
+            "scheduler_every": every,
+            "judged_on": "validation" if run.experiment == "tuning" else "test",
+            "accuracy": outcome.accuracy,
+            "cross_entropy": outcome.cross_entropy,
+            "diverged_at": outcome.diverged_at,
+            "evaluations": [list(evaluation) for evaluation in outcome.evaluations],
+            "losses": [round(loss, 5) for loss in outcome.losses],
+            "lr": [float(f"{rate:.4g}") for rate in spread_out(outcome.lr)],
+            "steps": len(outcome.lr),
+            **settings(self.plan, self.data),
+            "data": self.data.name,
+            **self.facts,
+            "lrcore": __version__,
+            "python": platform.python_version(),
+        }
+
+
+def group_size(plan, device_type):
+    """How many runs are trained together: all schedulers, or all several times, if they fit."""
+    most = GROUP[device_type]
+    return most // len(plan.schedulers) * len(plan.schedulers) or most
+
+
+def setup_of(plan, precision):
+    """The `Setup` that all runs of the plan share."""
+    convolutional = plan.network == "convolutional"
+    task = pictures(plan.widths, plan.stride) if convolutional else sequences(recall.transformer)
+    return Setup(task, plan.optimizer, plan.batch_size, precision)
+
+
+def schedule_of(plan, run, data):
+    """How a run's scheduler is made, from how many steps to the next it steps, its arguments."""
+    entry = EXPERIMENTS[run.experiment][run.scheduler]
+    steps = run.epochs * (len(data.train.labels) // plan.batch_size)
+    every = entry.every(steps, run.epochs)
+    arguments = entry.arguments(steps // every, run.peak_lr)
+    return functools.partial(entry.make, **arguments), every, arguments
+
+
+def settings(plan, data):
+    """What a row says of the plan it belongs to, for all runs the same."""
+    convolutional = plan.network == "convolutional"
+    optimizer = OPTIMIZERS[plan.optimizer]
     return {
-        "plan": plan.name,
-        **run._asdict(),
-        "made_by": getattr(entry.make, "__name__", str(entry.make)),
-        "arguments": arguments,
-        "scheduler_every": every,
-        "judged_on": judge_on,
-        "accuracy": outcome.accuracy,
-        "cross_entropy": outcome.cross_entropy,
-        "diverged_at": outcome.diverged_at,
-        "losses": [round(loss, 5) for loss in outcome.losses],
-        "lr": [float(f"{rate:.4g}") for rate in spread_out(outcome.lr)],
-        "steps": len(outcome.lr),
-        "widths": list(plan.widths),
-        "stride": plan.stride,
+        "network": plan.network,
+        "widths": list(plan.widths) if convolutional else None,
+        "stride": plan.stride if convolutional else None,
         "batch_size": plan.batch_size,
-        "momentum": MOMENTUM,
-        "weight_decay": WEIGHT_DECAY,
-        "data": data.name,
+        "optimizer": plan.optimizer,
+        "optimizer_arguments": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in optimizer.items()
+        },
         "fingerprint": data.fingerprint,
+    }
+
+
+def facts(device):
+    """What a row says of the machine that made it."""
+    return {
         "device": device_name(device),
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
-        "precision": str(precision).removeprefix("torch."),
-        "lrcore": __version__,
+        "precision": str(best_precision(device)).removeprefix("torch."),
         "torch": torch.__version__,
-        "python": platform.python_version(),
-        "seconds": round(time.perf_counter() - start, 2),
     }
 
 
@@ -177,75 +271,40 @@ def device_name(device):
     return "CPU, " + platform.machine() if device.type == "cpu" else "Apple MPS"
 
 
+def data_for(plan, data):
+    """The data of the plan: what `data` names, or what the plan itself names or makes."""
+    if plan.network == "convolutional":
+        return load(plan.data if data is None else data)
+    if data is not None:
+        raise ValueError(f"data={data!r}: allowed is None, plan {plan.name!r} makes its own data")
+    return recall.load()
+
+
 def refuse_short_runs(plan, data):
     """Raise ValueError if a run of the plan has too few steps on this data."""
-    shortest = min([*plan.defaults, *plan.tuning, *plan.fair], default=1)
     images = len(data.train.labels)
-    steps = shortest * (images // plan.batch_size)
+    steps = plan.shortest * (images // plan.batch_size)
     if steps < MIN_STEPS:
         raise ValueError(
-            f"batch_size={plan.batch_size}: in {shortest} epochs of {images} training images that "
-            f"makes {steps} steps, needed are {MIN_STEPS}"
+            f"batch_size={plan.batch_size}: in {plan.shortest} epochs of {images} training images "
+            f"that makes {steps} steps, needed are {MIN_STEPS}"
         )
 
 
-def refuse_strangers(plan, data, rows, folder):
-    """Raise ValueError if `folder` holds a result of another plan, network or data."""
-    wanted = {
-        "plan": plan.name,
-        "widths": list(plan.widths),
-        "stride": plan.stride,
-        "batch_size": plan.batch_size,
-        "fingerprint": data.fingerprint,
-    }
+def refuse_strangers(plan, data, rows, place, where):
+    """Raise ValueError if one of the rows found at `place` was made with other settings.
+
+    `where` is what `facts` says of this machine; {} asks for none.
+    """
+    wanted = {"plan": plan.name, **settings(plan, data), **where}
     for row in rows:
-        for name, value in wanted.items():
+        run = run_of(row)
+        known = run.scheduler in EXPERIMENTS.get(run.experiment, {})
+        arguments = schedule_of(plan, run, data)[2] if known else None
+        for name, value in {**wanted, "arguments": arguments}.items():
             found = row.get(name)
             if found != value:
                 raise ValueError(
-                    f"results={str(folder)!r} holds a run with {name} {found}: this plan and "
-                    f"data have {value}. Name another folder"
+                    f"results={str(place)!r} holds a run ({run.name}) with {name} {found}: this "
+                    f"plan, data and machine have {value}. Name another place"
                 )
-
-
-def result_file(folder, run):
-    return folder / f"{run.name}.json"
-
-
-def read_rows(folder):
-    """The rows of all finished runs in `folder`, sorted by file name.
-
-    Raises ValueError if a .json file there is not the result of the run that its name says.
-    """
-    files = sorted(Path(folder).glob("*.json"))
-    return [dict(read_row(file, file.stat().st_mtime_ns)) for file in files]
-
-
-@functools.lru_cache(maxsize=10_000)  # after each run all rows are asked for
-def read_row(file, changed):
-    """The row in a file that was last changed at that time."""
-    try:
-        row = json.loads(file.read_text())
-        recorded = Run(*(row[name] for name in Run._fields)).name
-    except (ValueError, KeyError, TypeError):
-        recorded = None
-    if recorded != file.stem or "accuracy" not in row:
-        raise ValueError(f"{file} is not the result of a run with that name: move it elsewhere")
-    return row
-
-
-def write_row(folder, run, row):
-    write_whole(result_file(folder, run), json.dumps(row, indent=1) + "\n")
-
-
-def write_whole(path, text):
-    """Write a file so that it is there whole or not at all, even if the power fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

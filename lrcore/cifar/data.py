@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pooch
-import requests  # pooch downloads with it
 import torch
-from PIL import Image
 
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -83,6 +80,9 @@ def load(folder=None):
 
 
 def _download():
+    import pooch  # only a download needs these two
+    import requests  # pooch downloads with it
+
     # pooch writes to a temporary file and gives it its name only once the hash is right
     cache = pooch.os_cache("lrcore")
     try:
@@ -95,7 +95,7 @@ def _download():
 
 
 def _read_archive(path):
-    found = pooch.file_hash(str(path))
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != SHA256:
         raise ValueError(
             f"{path} is not the official CIFAR-10 archive, or not all of it: "
@@ -142,6 +142,8 @@ def _records(content, file):
 
 def _read_sample():
     """The mosaic of 600 pictures a class, class by class; the last 100 of each are the test."""
+    from PIL import Image  # only the sample is a picture
+
     mosaic = np.asarray(Image.open(SAMPLE).convert("RGB"))
     rows, columns = mosaic.shape[0] // 32, mosaic.shape[1] // 32
     tiles = mosaic.reshape(rows, 32, columns, 32, 3).transpose(0, 2, 4, 1, 3)

@@ -59,6 +59,24 @@ def hold_then_decay(optimizer, hold_steps, gamma):
     return MultiplicativeLR(optimizer, lambda t: 1.0 if t <= hold_steps else gamma)
 
 
+def cycle(n, lr, cycle_momentum):
+    """The arguments of CyclicLR for three cycles in `n` steps."""
+    arguments = {"base_lr": lr / 25, "max_lr": lr, "step_size_up": -(-n // 6)}
+    return {**arguments, "cycle_momentum": cycle_momentum}
+
+
+def warmup_constant(optimizer, warmup_steps):
+    """A straight warm-up from a twentieth of the rate, then the rate stays."""
+    return LinearLR(optimizer, start_factor=0.05, total_iters=warmup_steps)
+
+
+def warmup_linear(optimizer, warmup_steps, decay_steps):
+    """A straight warm-up from a twentieth of the rate, then a straight line to 0."""
+    warmup = LinearLR(optimizer, start_factor=0.05, total_iters=warmup_steps)
+    decay = LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=decay_steps)
+    return SequentialLR(optimizer, [warmup, decay], milestones=[warmup_steps])
+
+
 def warmup_cosine(optimizer, warmup_steps, T_max):
     """A straight warm-up from a twentieth of the rate, then cosine annealing to 0."""
     warmup = LinearLR(optimizer, start_factor=0.05, total_iters=warmup_steps)
@@ -135,17 +153,23 @@ FAIR = {
     "cosine_annealing_warm_restarts": entry(
         "CosineAnnealingWarmRestarts", lambda n, lr: {"T_0": -(-n // 3), "T_mult": 2}
     ),
-    "warmup_restarts": entry(
-        WarmupRestarts, lambda n, lr: {"T_0": -(-n // 3), "T_up": n // 30}
-    ),
+    "warmup_restarts": entry(WarmupRestarts, lambda n, lr: {"T_0": -(-n // 3), "T_up": n // 30}),
     "decaying_restarts": entry(
         WarmupRestarts, lambda n, lr: {"T_0": -(-n // 3), "T_up": n // 30, "gamma": 0.5}
     ),
-    "cyclic_lr": entry(
-        "CyclicLR",
-        lambda n, lr: {"base_lr": lr / 25, "max_lr": lr, "step_size_up": -(-n // 6)},
+    # these two move the momentum too, if they are let: no other does, so that is a row of its own
+    "cyclic_lr": entry("CyclicLR", lambda n, lr: cycle(n, lr, cycle_momentum=False)),
+    "cyclic_momentum": entry("CyclicLR", lambda n, lr: cycle(n, lr, cycle_momentum=True)),
+    "one_cycle_lr": entry(
+        "OneCycleLR", lambda n, lr: {"max_lr": lr, "total_steps": n, "cycle_momentum": False}
     ),
-    "one_cycle_lr": entry("OneCycleLR", lambda n, lr: {"max_lr": lr, "total_steps": n}),
+    "one_cycle_momentum": entry(
+        "OneCycleLR", lambda n, lr: {"max_lr": lr, "total_steps": n, "cycle_momentum": True}
+    ),
+    "warmup_constant": entry(warmup_constant, lambda n, lr: {"warmup_steps": n // 10}),
+    "warmup_linear": entry(
+        warmup_linear, lambda n, lr: {"warmup_steps": n // 10, "decay_steps": n - n // 10}
+    ),
     "warmup_cosine": entry(
         warmup_cosine, lambda n, lr: {"warmup_steps": n // 10, "T_max": n - n // 10}
     ),
@@ -185,3 +209,32 @@ DEFAULTS = {
     "sequential_lr": entry(sequential_example, looks="epoch"),
     "chained_scheduler": entry(chained_example, looks="epoch"),
 }
+
+# The length of a run is not always known when it starts. In a run of n steps: a schedule planned
+# for n, and one planned for twice as many that is stopped at n. Warm-up stable decay needs no plan
+# before its cooldown: from a checkpoint of the long run, at three quarters of n, it cools down.
+HORIZON = {
+    "cosine_planned_right": FAIR["cosine_annealing_lr"],
+    "cosine_planned_double": entry("CosineAnnealingLR", lambda n, lr: {"T_max": 2 * n}),
+    "wsd_planned_right": FAIR["warmup_stable_decay"],
+    "wsd_from_checkpoint": entry(
+        warmup_stable_decay,
+        lambda n, lr: {
+            "warmup_steps": 2 * n // 10,
+            "decay_start": n - n // 4,
+            "decay_steps": n // 4,
+        },
+    ),
+    "wsd_not_cooled": entry(warmup_constant, lambda n, lr: {"warmup_steps": 2 * n // 10}),
+}
+
+# the scheduler of the fair test that each takes its rate from
+TUNED_AS = {
+    "cosine_planned_right": "cosine_annealing_lr",
+    "cosine_planned_double": "cosine_annealing_lr",
+    "wsd_planned_right": "warmup_stable_decay",
+    "wsd_from_checkpoint": "warmup_stable_decay",
+    "wsd_not_cooled": "warmup_stable_decay",
+}
+
+EXPERIMENTS = {"defaults": DEFAULTS, "tuning": FAIR, "fair": FAIR, "horizon": HORIZON}

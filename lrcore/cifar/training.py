@@ -1,21 +1,39 @@
-"""The network and the training loop: one loop for all schedulers.
+"""The training loop: one loop for all schedulers.
 
 Everything that hides or imitates a schedule is left out: no weight averaging, no label smoothing,
-no test-time augmentation. What remains is what a first course teaches: a plain network, SGD with
-momentum, random flips and shifts.
+no test-time augmentation. What remains is what a first course teaches: a plain network, a common
+optimizer, random flips and shifts.
 """
 
 import math
 from typing import NamedTuple
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-MOMENTUM = 0.9
-WEIGHT_DECAY = 5e-4
+from lrcore.cifar.networks import Task
+
+# what each optimizer gets besides its rate; AdamW's are torch's defaults
+OPTIMIZERS = {
+    "SGD": {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4},
+    "AdamW": {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01},
+}
 PIECES = 20  # a run keeps its mean loss in this many equal parts
+
+
+class Setup(NamedTuple):
+    """What all runs of a comparison share.
+
+    `optimizer` is a key of `OPTIMIZERS`. `precision` is that of the costly layers, a torch dtype;
+    the weights stay in torch's default dtype. An epoch is as many whole batches of `batch_size`
+    as the training images fill; the rest of them, other ones in each epoch, are left out.
+    """
+
+    task: Task
+    optimizer: str
+    batch_size: int
+    precision: torch.dtype
 
 
 class Outcome(NamedTuple):
@@ -24,7 +42,8 @@ class Outcome(NamedTuple):
     `lr` and `momentum`: what each optimizer step used, lists with one entry per step. `losses`:
     the mean training loss of each twentieth of the run. `accuracy` (percent) and `cross_entropy`
     are those of the images it was judged on; both are None if the run diverged: then `diverged_at`
-    is the step at which this was noticed, else None.
+    is the step at which this was noticed, else None. `evaluations`: (epoch, accuracy,
+    cross-entropy) along the run, where that was asked for.
     """
 
     lr: list[float]
@@ -33,6 +52,28 @@ class Outcome(NamedTuple):
     accuracy: float | None
     cross_entropy: float | None
     diverged_at: int | None
+    evaluations: list[tuple[int, float, float]]
+
+
+class Draws(NamedTuple):
+    """The random numbers of one epoch of `steps` batches of n.
+
+    `order`: which images, shape (steps, n). `shifts` (steps, 2, n) and `mirrors` (steps, n): what
+    becomes of them, as in `networks.augment`.
+    """
+
+    order: torch.Tensor
+    shifts: torch.Tensor
+    mirrors: torch.Tensor
+
+
+def draw_epoch(images, batch_size, generator):
+    """Draw an epoch's batches from that many `images`, on the generator's device."""
+    steps, device = images // batch_size, generator.device
+    order = torch.randperm(images, generator=generator, device=device)[: steps * batch_size]
+    shifts = torch.randint(5, (steps, 2, batch_size), generator=generator, device=device)
+    mirrors = torch.rand(steps, batch_size, generator=generator, device=device) < 0.5
+    return Draws(order.view(steps, batch_size), shifts, mirrors)
 
 
 def best_device():
@@ -50,141 +91,110 @@ def best_precision(device):
     return torch.bfloat16 if has_bfloat16 else torch.float16
 
 
-def network(widths, stride=1):
-    """A plain convolutional network: a first convolution, three blocks, a linear layer.
-
-    `widths` are the channels of the first convolution and of the three blocks.
-    (24, 64, 256, 256) has 2 million parameters. `stride` is that of the first convolution: 2
-    halves the image at once, for slow machines. Takes images (N, 3, 32, 32), gives (N, 10).
-    """
-    first, *blocks = widths
-    layers = [nn.Conv2d(3, first, 3, stride, padding=1), nn.GELU()]
-    for before, after in zip(widths, blocks, strict=False):
-        layers += [
-            nn.Conv2d(before, after, 3, padding=1, bias=False),
-            nn.MaxPool2d(2),
-            nn.BatchNorm2d(after),
-            nn.GELU(),
-            nn.Conv2d(after, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.GELU(),
-        ]
-    last = nn.Linear(widths[-1], 10)
-    return nn.Sequential(*layers, nn.MaxPool2d(4 // stride), nn.Flatten(), last)
-
-
-def normalise(images):
-    """uint8 pixels to floats of about mean 0 and spread 1, channels last in memory."""
-    return ((images.float() - 120.7) / 63.9).contiguous(memory_format=torch.channels_last)
-
-
-def augment(images, generator):
-    """Shift each image by up to 2 pixels, and mirror every second one, at random."""
-    n, device = len(images), images.device
-    padded = F.pad(images, (2, 2, 2, 2))
-    windows = padded.unfold(2, 32, 1).unfold(3, 32, 1)  # a view: all 5 x 5 shifts of each image
-    down, right = torch.randint(5, (2, n), generator=generator, device=device)
-    shifted = windows[torch.arange(n, device=device), :, down, right]
-    mirrored = torch.rand(n, 1, 1, 1, generator=generator, device=device) < 0.5
-    return torch.where(mirrored, shifted.flip(3), shifted)
+def autocast(device, precision, cache_enabled=True):
+    """Half precision for the costly layers; the weights themselves stay float32."""
+    half = precision in (torch.float16, torch.bfloat16)
+    dtype = precision if half else None
+    return torch.autocast(device.type, dtype, enabled=half, cache_enabled=cache_enabled)
 
 
 @torch.inference_mode()
-def evaluate(model, data, precision=torch.float32):
-    """Return accuracy in percent and mean cross-entropy of `model` on `data`, an `Images`."""
+def evaluate(model, images, setup):
+    """Return accuracy in percent and mean cross-entropy of `model` on `images`, an `Images`."""
     model.eval()
     right = loss = 0.0
-    for images, labels in zip(data.images.split(1000), data.labels.split(1000), strict=True):
-        with autocast(images.device, precision):
-            outputs = model(normalise(images)).float()
-        right += (outputs.argmax(1) == labels).sum().item()
-        loss += F.cross_entropy(outputs, labels, reduction="sum").item()
+    for inputs, labels in zip(images.images.split(1000), images.labels.split(1000), strict=True):
+        with autocast(inputs.device, setup.precision):
+            outputs = model(setup.task.normalise(inputs)).to(torch.get_default_dtype())
+        right += (outputs.argmax(1) == labels).sum()
+        loss += F.cross_entropy(outputs, labels, reduction="sum")
     model.train()
-    return 100 * right / len(data.labels), loss / len(data.labels)
+    return 100 * right.item() / len(images.labels), loss.item() / len(images.labels)
 
 
-def autocast(device, precision):
-    """Half precision for the costly layers; the weights themselves stay float32."""
-    return torch.autocast(device.type, precision, enabled=precision != torch.float32)
+def make_optimizer(name, parameters, lr):
+    """The torch optimizer of that name, with the arguments in `OPTIMIZERS`."""
+    return getattr(torch.optim, name)(parameters, lr=lr, **OPTIMIZERS[name])
 
 
-def train(
-    data,
-    make_scheduler,
-    *,
-    widths,
-    epochs,
-    batch_size,
-    lr,
-    seed,
-    stride=1,
-    every=1,
-    judge_on="test",
-    precision=None,
-):
+def momentum_of(group):
+    """The momentum of a parameter group; that of AdamW is its first beta."""
+    return float(group["momentum"] if "momentum" in group else group["betas"][0])
+
+
+def train(data, setup, make_scheduler, *, epochs, lr, seed, every=1, judge_on="test", along=False):
     """Train a fresh network on `data.train` and return the `Outcome`.
 
     `data` is a `cifar.data.Data`; training happens on its device. `make_scheduler(optimizer)`
     returns a torch scheduler; its step() is called after every `every` optimizer steps, and
     ReduceLROnPlateau gets the loss on `data.validation`. `lr` is the rate that the optimizer is
-    made with. `judge_on` is "test" or "validation". The same `seed` gives the
-    same first weights and the same batches. `precision` is that of the convolutions: a torch
-    dtype, by default `best_precision` of the device.
-
-    An epoch is as many whole batches as the training images fill; the rest of them, other ones in
-    each epoch, are left out.
+    made with. `judge_on` is "test" or "validation"; with `along` the network is judged after each
+    epoch too. The same `seed` gives the same first weights and the same batches.
     """
-    images, labels = data.train
-    device = images.device
-    precision = precision or best_precision(device)
-    steps_an_epoch = len(labels) // batch_size
+    inputs, labels = data.train
+    device = labels.device
+    steps_an_epoch = len(labels) // setup.batch_size
     steps = epochs * steps_an_epoch
 
     torch.manual_seed(seed)
-    model = network(widths, stride).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True
-    )
+    model = setup.task.network().to(device, memory_format=torch.channels_last)
+    optimizer = make_optimizer(setup.optimizer, model.parameters(), lr)
     scheduler = make_scheduler(optimizer)
     # float16 has no small numbers: the scaler enlarges the loss, and the gradients with it
-    scaler = torch.amp.GradScaler(device.type, 1024.0, enabled=precision == torch.float16)
+    scaler = torch.amp.GradScaler(device.type, 1024.0, enabled=setup.precision == torch.float16)
     generator = torch.Generator(device).manual_seed(seed)
 
-    rates, momenta, losses, total = [], [], [], torch.zeros((), device=device)
-    ends = [math.ceil(steps * (i + 1) / PIECES) for i in range(PIECES)]
-    last_end = 0
+    rates, momenta, evaluations = [], [], []
+    losses = torch.zeros(steps, device=device)
     for t in range(steps):
-        place = t % steps_an_epoch
+        epoch, place = divmod(t, steps_an_epoch)
         if place == 0:
-            order = torch.randperm(len(labels), generator=generator, device=device)
-        batch = order[place * batch_size : (place + 1) * batch_size]
-        group = optimizer.param_groups[0]
-        rates.append(float(group["lr"]))
-        momenta.append(float(group["momentum"]))
+            draws = draw_epoch(len(labels), setup.batch_size, generator)
+        batch = draws.order[place]
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        momenta.append(momentum_of(optimizer.param_groups[0]))
 
-        with autocast(device, precision):
-            outputs = model(normalise(augment(images[batch], generator)))
-            loss = F.cross_entropy(outputs, labels[batch])
+        images = setup.task.augment(inputs[batch], draws.shifts[place], draws.mirrors[place])
+        with autocast(device, setup.precision):
+            loss = F.cross_entropy(model(setup.task.normalise(images)), labels[batch])
         optimizer.zero_grad()
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
-        total += loss.detach()
+        losses[t] = loss.detach()
 
         if (t + 1) % every == 0:
             if isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step(evaluate(model, data.validation, precision)[1])
+                scheduler.step(evaluate(model, data.validation, setup)[1])
             else:
                 scheduler.step()
+        if along and place == steps_an_epoch - 1:
+            evaluations.append((epoch + 1, *evaluate(model, getattr(data, judge_on), setup)))
         # looked at only here: to read a number from a GPU waits for all of its work
-        if t + 1 in ends:
-            mean = total.item() / (t + 1 - last_end)
-            if not math.isfinite(mean):
-                return Outcome(rates, momenta, losses, None, None, t + 1)
-            losses.append(mean)
-            last_end, total = t + 1, torch.zeros_like(total)
+        if t + 1 in ends_of_pieces(steps) and not losses[: t + 1].sum().isfinite():
+            break
 
-    accuracy, cross_entropy = evaluate(model, getattr(data, judge_on), precision)
-    if not math.isfinite(cross_entropy):
-        return Outcome(rates, momenta, losses, None, None, steps)
-    return Outcome(rates, momenta, losses, accuracy, cross_entropy, None)
+    judged = evaluate(model, getattr(data, judge_on), setup)
+    return outcome(rates, momenta, losses[: len(rates)].tolist(), judged, evaluations, steps)
+
+
+def ends_of_pieces(steps):
+    """The optimizer steps after which the pieces of a run end, in order."""
+    return sorted({math.ceil(steps * (i + 1) / PIECES) for i in range(PIECES)})
+
+
+def outcome(rates, momenta, losses, judged, evaluations, steps):
+    """The `Outcome` of a run: its losses piece by piece, up to the first that is not finite.
+
+    `losses` has one entry per step that was made of `steps`, `judged` is (accuracy, cross-entropy).
+    """
+    means, start = [], 0
+    for end in ends_of_pieces(steps):
+        mean = sum(losses[start:end]) / (end - start)
+        if math.isfinite(mean):
+            means.append(mean)
+        if not math.isfinite(mean) or (end == steps and not math.isfinite(judged[1])):
+            # what was seen along a run that failed is left out: not all of it is a number
+            return Outcome(rates[:end], momenta[:end], means, None, None, end, [])
+        start = end
+    return Outcome(rates, momenta, means, *judged, None, evaluations)
