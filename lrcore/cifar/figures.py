@@ -1,4 +1,8 @@
-"""The figures of the comparison, drawn from recorded rows; each shows the rate curves beside."""
+"""The figures of the comparison, drawn from recorded rows; most show the rate curves beside.
+
+`table` is what `results.rows` returns. `primary` is the (scheduler, budget) of a plan: a star
+marks that scheduler, where its budget is shown.
+"""
 
 import math
 
@@ -6,54 +10,83 @@ from matplotlib import pyplot as plt
 from matplotlib import rc_context
 from matplotlib.ticker import LogLocator, NullLocator
 
-from lrcore.cifar.results import longest, runs_of, summary
+from lrcore.cifar import analysis
+from lrcore.cifar.analysis import longest, runs_of, summary
+from lrcore.cifar.entries import HORIZON
 from lrcore.plotting import COLOURS, DASHES, STYLE, legend_above
 
 GREY = "#737373"
+STAR = "\N{BLACK STAR}"
+VERDICTS = {"higher": (COLOURS[2], ">"), "lower": (COLOURS[1], "<"), "undecided": (GREY, "o")}
+BELOW_BEST = 25  # points: what is further below the best rate is drawn at the edge
+MARKERS = "osD^v"
+TIMES = {0.25: "best rate / 4", 0.5: "best rate / 2", 2: "best rate x 2", 4: "best rate x 4"}
 
 
-def plot_seeds(table, experiment, epochs):
+def plot_seeds(table, experiment, epochs, primary=None):
     """Every run a dot, every scheduler a row, the best mean on top; a bar is the 95 % interval.
 
-    `table` is what `results.rows` returns; `experiment` is "defaults" or "fair".
+    `experiment` is "defaults" or "fair". A diverged run is a cross at the left edge.
     """
     lines = summary(table, experiment)
     lines = lines[lines.epochs == epochs]
     runs = runs_of(table, experiment, epochs)
+    edge = min(lines.accuracy.min(), runs.accuracy[~runs.diverged].min()) - 1
     with rc_context(STYLE):
-        figure, (left, right) = strips(lines.scheduler, runs)
+        figure, (left, right) = strips(lines.scheduler, runs, marked=marked(primary, epochs))
         for place, line in enumerate(lines.itertuples()):
-            accuracies = runs[runs.scheduler == line.scheduler].accuracy
-            right.plot(accuracies, [place] * len(accuracies), "o", color=COLOURS[0], alpha=0.5)
+            own = runs[runs.scheduler == line.scheduler]
+            dots = own.accuracy[~own.diverged]
+            right.plot(dots, [place] * len(dots), "o", color=COLOURS[0], alpha=0.5)
             right.plot([line.low, line.high], [place, place], color=COLOURS[0])
             right.plot(line.accuracy, place, "|", color=COLOURS[1], markersize=13, mew=2)
-        right.set_xlabel("accuracy on the test images, %")
+            if line.diverged:
+                right.plot(edge, place, "x", color=COLOURS[1], clip_on=False)
+                right.text(edge, place - 0.1, f"  {line.diverged} diverged", fontsize=7)
+        if runs.diverged.any():
+            right.set_xlim(left=edge)
+        right.set_xlabel(f"accuracy on the {runs.judged_on.iloc[0]} images, %")
         plt.show()
 
 
-def plot_differences(comparison, table, epochs):
-    """The differences from cosine with their intervals; what is no tie is coloured.
+def plot_differences(comparison, table, epochs, primary=None):
+    """The paired differences from cosine with their intervals; what is decided is coloured.
 
-    `comparison` is what `results.against_cosine(table, epochs)` returns.
+    `comparison` is what `analysis.against_cosine(table, epochs)` returns. The thick bar is the
+    95 % interval of one comparison, the thin one that of all at once.
     """
-    colours = {"higher": COLOURS[2], "lower": COLOURS[1], "tie": GREY}
-    marks = {"higher": ">", "lower": "<", "tie": "o"}
     with rc_context(STYLE):
-        figure, (left, right) = strips(comparison.scheduler, runs_of(table, "fair", epochs))
+        runs = runs_of(table, "fair", epochs)
+        figure, (left, right) = strips(comparison.scheduler, runs, marked=marked(primary, epochs))
         right.axvline(0, color=COLOURS[0])
         for place, line in enumerate(comparison.itertuples()):
-            colour = colours[line.verdict]
-            right.plot([line.low, line.high], [place, place], color=colour)
-            right.plot(line.difference, place, marks[line.verdict], color=colour)
+            colour, mark = VERDICTS[line.verdict]
+            right.plot([line.low_all, line.high_all], [place, place], color=colour, linewidth=0.9)
+            right.plot([line.low, line.high], [place, place], color=colour, linewidth=3)
+            right.plot(line.difference, place, mark, color=colour, markeredgecolor="white")
+        for verdict, (colour, mark) in VERDICTS.items():
+            right.plot([], [], mark, color=colour, label=verdict)
+        legend_above(figure, right)
         right.set_xlabel("accuracy minus that of cosine, points")
         plt.show()
 
 
-def strips(schedulers, runs):
-    """A figure with a row for each scheduler: its rate curve on the left, room on the right."""
-    height = 0.6 + 0.3 * len(schedulers)
+def marked(primary, epochs):
+    """The scheduler that gets a star in a figure of that budget, or None."""
+    return primary[0] if primary and primary[1] == epochs else None
+
+
+def strips(schedulers, runs, panels=1, marked=None):
+    """A figure with a row for each scheduler: its rate curve on the left, then `panels` axes."""
+    height = 0.9 + 0.26 * len(schedulers)
+    widths = [1, *[3 / panels] * panels]
     figure, axes = plt.subplots(
-        1, 2, sharey=True, figsize=(7.2, height), width_ratios=[1, 3], gridspec_kw={"wspace": 0.02}
+        1,
+        1 + panels,
+        sharey=True,
+        figsize=(7.2, height),
+        width_ratios=widths,
+        gridspec_kw={"wspace": 0.02},
     )
     for place, scheduler in enumerate(schedulers):
         rates = runs[runs.scheduler == scheduler].lr.iloc[0]
@@ -61,9 +94,12 @@ def strips(schedulers, runs):
         curve = [place + 0.35 - 0.7 * rate / max(rates) for rate in rates]
         axes[0].plot(times, curve, color=COLOURS[0], linewidth=1.4)
         axes[0].fill_between(times, curve, place + 0.35, color=COLOURS[0], alpha=0.12, linewidth=0)
-    axes[0].set(yticks=range(len(schedulers)), yticklabels=schedulers, xticks=[])
+    names = [f"{STAR} {name}" if name == marked else name for name in schedulers]
+    axes[0].set(yticks=range(len(names)), yticklabels=names, xticks=[])
     axes[0].set_xlabel("rate over the run")
-    axes[0].set_ylim(len(schedulers) - 0.4, -0.6)
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
+    if marked in list(schedulers):
+        axes[-1].set_title(f"{STAR} compared by plan, fixed before the runs", fontsize=8)
     for ax in axes:
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)
@@ -73,7 +109,8 @@ def strips(schedulers, runs):
 def plot_budgets(table, shown):
     """Mean accuracy against the budget: the schedulers in `shown` by name, all others in grey.
 
-    A bar is the 95 % interval of the mean; the bars of one budget stand a little apart.
+    A bar is the 95 % interval of the mean; the bars of one budget stand a little apart. A diverged
+    run counts as guessing. At most five are shown by name.
     """
     lines = summary(table)
     with rc_context(STYLE):
@@ -85,7 +122,7 @@ def plot_budgets(table, shown):
             style = {"color": COLOURS[i], "linestyle": DASHES[i]}
             means = lines[lines.scheduler == scheduler]
             places = means.epochs * 1.02 ** (i - (len(shown) - 1) / 2)
-            right.plot(places, means.accuracy, marker="o", label=scheduler, **style)
+            right.plot(places, means.accuracy, marker=MARKERS[i], label=scheduler, **style)
             right.vlines(places, means.low, means.high, color=COLOURS[i], linewidth=1.2)
             rates = runs_of(table, "fair", max(means.epochs), scheduler).lr.iloc[0]
             left.plot([rate / max(rates) for rate in rates], **style)
@@ -102,8 +139,9 @@ def plot_budgets(table, shown):
 def plot_peak_rates(table):
     """Validation accuracy against the peak rate: a panel a scheduler, a line a budget.
 
-    The ring marks the rate that the fair runs took; a diverged run has no dot. The small curve is
-    the rate over the run.
+    The ring marks the best rate, which the fair runs took. A mean far below the best of its budget
+    is a triangle at the lower edge; a diverged run counts as guessing. The small curve is the rate
+    over the run.
     """
     tuning = runs_of(table, "tuning")
     schedulers = list(tuning.scheduler.unique())
@@ -114,7 +152,7 @@ def plot_peak_rates(table):
             count, columns, sharex=True, sharey=True, figsize=(7.2, 0.5 + 1.45 * count)
         )
         for ax, scheduler in zip(axes.flat, schedulers, strict=False):
-            draw_peak_rates(ax, tuning[tuning.scheduler == scheduler])
+            draw_peak_rates(ax, tuning, scheduler)
             ax.set_title(scheduler.replace("cosine_annealing", "cosine"), fontsize=7.5)
         for ax in axes.flat[len(schedulers) :]:
             ax.axis("off")
@@ -126,23 +164,123 @@ def plot_peak_rates(table):
         plt.show()
 
 
-def draw_peak_rates(ax, tuning):
+def draw_peak_rates(ax, tuning, scheduler):
     """One panel of `plot_peak_rates`: the tuning runs of one scheduler."""
     for i, (epochs, runs) in enumerate(tuning.groupby("epochs")):
-        means = runs.groupby("peak_lr").accuracy.mean()
+        means = runs[runs.scheduler == scheduler].groupby("peak_lr").accuracy.mean()
+        edge = runs.groupby(["scheduler", "peak_lr"]).accuracy.mean().max() - BELOW_BEST
         label = f"{epochs} epoch" + "s" * (epochs > 1)
         style = {"color": COLOURS[i], "linestyle": DASHES[i], "marker": "."}
-        ax.plot(means.index, means, label=label, **style)
+        ax.plot(means.index, means.clip(edge), label=label, **style)
+        below = means[means < edge]
+        ax.plot(below.index, [edge] * len(below), "v", color=COLOURS[i])
         best = means.idxmax()
-        ax.plot(best, means[best], "o", color=COLOURS[i], fillstyle="none", markersize=9)
+        ax.plot(
+            best,
+            max(edge, means[best]),
+            "o",
+            color=COLOURS[i],
+            fillstyle="none",
+            ms=9,
+            clip_on=False,
+        )
+    own = tuning[tuning.scheduler == scheduler]
     small = ax.inset_axes([0.03, 0.04, 0.4, 0.2])
-    small.plot(tuning.lr.iloc[-1], color=GREY, linewidth=1)
+    small.plot(own.lr.iloc[-1], color=GREY, linewidth=1)
     small.set(xticks=[], yticks=[], ylim=(0, None))
     rates = sorted(tuning.peak_lr.unique())
     ax.set_xscale("log", base=2)
     ax.set(xticks=rates, xticklabels=[f"{rate:g}" for rate in rates])
     ax.tick_params(axis="x", rotation=90, labelsize=7)
     ax.minorticks_off()
+
+
+def plot_regret(table, epochs):
+    """What a wrong peak rate costs, with 95 % intervals: a row a scheduler, a panel a factor.
+
+    The most forgiving scheduler is on top, by its mean loss over the factors that its grid allows.
+    "beyond" stands for a rate that the grid lacks, a triangle and a number for a large loss. A
+    loss without an interval had a run that diverged.
+    """
+    lines = analysis.regret(table, epochs)
+    order = lines.groupby("scheduler").loss.mean().sort_values().index
+    edge = max(10, lines.loss.quantile(0.9))
+    with rc_context(STYLE):
+        runs = runs_of(table, "tuning", epochs)
+        figure, axes = strips(order, runs, panels=len(analysis.FACTORS))
+        for ax, factor in zip(axes[1:], analysis.FACTORS, strict=True):
+            own = lines[lines.factor == factor].set_index("scheduler")
+            for place, scheduler in enumerate(order):
+                if scheduler in own.index:
+                    draw_loss(ax, place, own.loc[scheduler], edge)
+                else:
+                    ax.text(0.1 * edge, place, "beyond", va="center", fontsize=7, color=GREY)
+            ax.axvline(0, color=COLOURS[0], linewidth=1.2)
+            ax.set_xlim(-0.35 * edge, 1.05 * edge)
+            ax.set_title(TIMES[factor], fontsize=9)
+        figure.supxlabel("validation accuracy lost, points", fontsize=9)
+        plt.show()
+
+
+def draw_loss(ax, place, line, edge):
+    """One loss of `plot_regret`: a dot and its interval, or a number at the edge."""
+    sure = line.low > 0
+    colour = COLOURS[1] if sure else GREY
+    if line.loss > edge:
+        ax.plot(edge, place, ">", color=COLOURS[1])
+        ax.text(0.85 * edge, place, f"{line.loss:.0f}", ha="right", va="center", fontsize=7)
+        return
+    ax.plot([line.low, line.high], [place, place], color=colour, linewidth=1.4)
+    ax.plot(line.loss, place, "D" if sure else "o", color=colour, markersize=4.5)
+
+
+def plot_horizon(table, epochs):
+    """The runs of unknown length: their rates, the accuracy along the run, and that at its end.
+
+    Bands and bars are 95 % intervals, each of one mean.
+    """
+    curves = analysis.along_the_run(table, epochs)
+    ends = analysis.horizon(table, epochs).set_index("scheduler")
+    names = [name for name in HORIZON if name in ends.index]
+    with rc_context(STYLE):
+        figure, (left, middle, right) = plt.subplots(
+            1, 3, width_ratios=[1, 1.7, 0.9], figsize=(7.2, 3.4)
+        )
+        highest = max(map(max, runs_of(table, "horizon", epochs).lr))
+        for i, name in enumerate(names):
+            style = {"color": COLOURS[i], "linestyle": DASHES[i]}
+            rates = runs_of(table, "horizon", epochs, name).lr.iloc[0]
+            times = [epochs * k / len(rates) for k in range(len(rates))]
+            left.plot(times, [rate / highest for rate in rates], **style)
+            own = curves[curves.scheduler == name]
+            middle.plot(own.epoch, own.accuracy, marker=MARKERS[i], ms=3.5, label=name, **style)
+            middle.fill_between(own.epoch, own.low, own.high, color=COLOURS[i], alpha=0.15, lw=0)
+            end = ends.loc[name]
+            right.vlines(i, end.low, end.high, color=COLOURS[i])
+            right.plot(i, end.accuracy, MARKERS[i], color=COLOURS[i], ms=5)
+        left.set(xlabel="epoch", ylabel="rate / highest of all")
+        middle.set(xlabel="epoch", ylabel="accuracy, %")
+        right.set(xticks=[], xlim=(-0.7, len(names) - 0.3), xlabel="at the end")
+        legend_above(figure, middle)
+        plt.show()
+
+
+def plot_gaps(gaps):
+    """How far two choices lie apart: schedules are squares, peak rates are dots.
+
+    `gaps` is what `analysis.does_it_matter` returns. A bar is the 95 % interval.
+    """
+    with rc_context(STYLE):
+        figure, ax = plt.subplots(figsize=(7.2, 0.9 + 0.36 * len(gaps)))
+        for place, line in enumerate(gaps.itertuples()):
+            colour, mark = (COLOURS[1], "o") if "rate" in line.choice else (COLOURS[0], "s")
+            ax.plot([line.low, line.high], [place, place], color=colour)
+            ax.plot(line.gap, place, mark, color=colour)
+        ax.axvline(0, color=GREY)
+        ax.set(yticks=range(len(gaps)), yticklabels=gaps.choice, ylim=(len(gaps) - 0.5, -0.5))
+        ax.grid(axis="y", visible=False)
+        ax.set_xlabel("how far apart, points of accuracy")
+        plt.show()
 
 
 def plot_against_toy(table, toy_losses):
