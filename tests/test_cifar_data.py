@@ -6,10 +6,13 @@ Small files of the official layout stand for the real ones: 20 records each inst
 import hashlib
 import http.server
 import io
+import runpy
+import sys
 import tarfile
 import threading
 
 import numpy as np
+import pooch
 import pytest
 import torch
 
@@ -157,6 +160,16 @@ def test_the_sample_has_as_many_of_each_class():
     assert sample.name == "CIFAR-10 sample"
 
 
+def test_files_are_read_without_the_packages_of_the_download_and_the_sample(
+    tmp_path, records, monkeypatch
+):
+    for name in ("pooch", "requests", "PIL"):
+        monkeypatch.setitem(sys.modules, name, None)  # to import it is an error now
+    runpy.run_path(data.__file__)
+    write_files(tmp_path, records)
+    assert_holds(load(tmp_path), records)
+
+
 # ---------------------------------------------------------------------- what is refused
 
 
@@ -231,11 +244,12 @@ def download(tmp_path, archive, monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.content, server.length, server.requests = archive, len(archive), 0
         server.cache = tmp_path / "cache"
+        monkeypatch.setattr(data, "URL", f"http://127.0.0.1:{server.server_port}/{ARCHIVE}")
+        monkeypatch.setattr(pooch, "os_cache", lambda name: server.cache)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        # the last thing that may fail: a server that nobody shuts down would wait for ever
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        monkeypatch.setattr(data, "URL", f"http://127.0.0.1:{server.server_port}/{ARCHIVE}")
-        monkeypatch.setattr(data.pooch, "os_cache", lambda name: server.cache)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         yield server
         server.shutdown()
         thread.join()

@@ -42,6 +42,7 @@ class Together:
 
     Made once and used for many groups of runs: its buffers stay where they are, since a graph
     knows them by their addresses.
+    Not for float16, where each run needs a scale of its own for its loss, and may skip steps.
     """
 
     def __init__(self, data, setup, size, max_steps, streams=None):

@@ -171,7 +171,7 @@ def train(data, setup, make_scheduler, *, epochs, lr, seed, every=1, judge_on="t
         if along and place == steps_an_epoch - 1:
             evaluations.append((epoch + 1, *evaluate(model, getattr(data, judge_on), setup)))
         # looked at only here: to read a number from a GPU waits for all of its work
-        if t + 1 in ends_of_pieces(steps) and not losses[: t + 1].sum().isfinite():
+        if t + 1 in ends_of_pieces(steps) and not losses[: t + 1].isfinite().all():
             break
 
     judged = evaluate(model, getattr(data, judge_on), setup)
