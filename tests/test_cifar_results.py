@@ -1,22 +1,21 @@
-"""Recorded rows: what is refused, what is kept, and their statistics against plain computations."""
+"""Recorded rows: what is refused, what is kept, and that what is recorded can be repeated."""
 
 import functools
 import json
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
-import torch
-from scipy import stats
 from tiny_cifar import curve
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lrcore.cifar import results
-from lrcore.cifar.comparison import read_rows, spread_out, write_row
-from lrcore.cifar.entries import DEFAULTS, FAIR
-from lrcore.cifar.plans import Run
-from lrcore.cifar.results import against_cosine, checked, export, recorded, restore, rows, summary
+from lrcore.cifar.comparison import spread_out
+from lrcore.cifar.entries import EXPERIMENTS
+from lrcore.cifar.plans import PLANS, run_of
+from lrcore.cifar.results import checked, export, recorded, restore, rows
+from lrcore.cifar.store import read_rows, write_row
+from lrcore.cifar.training import OPTIMIZERS
 
 
 def row(scheduler="step_lr", seed=300, accuracy=90.0, **changes):
@@ -35,14 +34,16 @@ def row(scheduler="step_lr", seed=300, accuracy=90.0, **changes):
         "accuracy": accuracy,
         "cross_entropy": 0.5,
         "diverged_at": None,
+        "evaluations": [],
         "losses": [2.3] * 20,
         "lr": [0.1] * 48,
         "steps": 60,
+        "network": "convolutional",
         "widths": [2, 2, 2, 4],
         "stride": 2,
         "batch_size": 10,
-        "momentum": 0.9,
-        "weight_decay": 0.0005,
+        "optimizer": "SGD",
+        "optimizer_arguments": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.0005},
         "data": "tiny",
         "fingerprint": "0" * 64,
         "device": "CPU, x86_64",
@@ -51,6 +52,7 @@ def row(scheduler="step_lr", seed=300, accuracy=90.0, **changes):
         "lrcore": "0.1.0",
         "torch": "2.13.0",
         "python": "3.11.7",
+        "together": 1,
         "seconds": 0.5,
     } | changes
 
@@ -62,10 +64,6 @@ DIVERGED = {
     "losses": [2.3],
     "steps": 12,
 }
-
-
-def name_of(row):
-    return Run(*(row[field] for field in Run._fields))
 
 
 @pytest.fixture
@@ -95,6 +93,9 @@ def shelf(tmp_path, monkeypatch):
         row(threads=None, device="NVIDIA H100", precision="bfloat16"),
         row(experiment="tuning", judged_on="validation", arguments={}),
         row(accuracy=100, cross_entropy=0),
+        row(network="transformer", widths=None, stride=None),
+        row(optimizer="AdamW", optimizer_arguments={"betas": [0.9, 0.999]}, together=23),
+        row(experiment="horizon", evaluations=[[1, 50.5, 1.5], [2, 90, 0.5]]),
     ],
 )
 def test_rows_as_they_should_be_are_kept(good):
@@ -103,7 +104,7 @@ def test_rows_as_they_should_be_are_kept(good):
 
 WRONG = {
     "plan": ["", None, 3],
-    "experiment": ["test", None],
+    "experiment": ["test", "finals", None],
     "scheduler": ["", None],
     "epochs": [0, 1.5, "2", None, True],
     "peak_lr": [0, -0.1, "0.1", None],
@@ -115,14 +116,16 @@ WRONG = {
     "accuracy": [-0.1, 100.1, "90", True, math.nan],
     "cross_entropy": [-0.1, "0.5", math.nan, math.inf],
     "diverged_at": [0, 1.5],
+    "evaluations": [None, [[1, 50.0]], [[1, 50.0, 1.5, 2]], [[1, None, 1.5]], [[1, -1, 1.5]]],
     "losses": [[2.3] * 21, [None], [math.nan], 2.3],
     "lr": [[0.1] * 47, [0.1] * 49, [-0.1] * 48, ["0.1"] * 48, [math.nan] * 48, None],
     "steps": [0, 1.5, None],
-    "widths": [[2, 2, 2], [2, 2, 2, 0], [2, 2, 2, 2.5], None],
-    "stride": [0, 3, None],
+    "network": ["resnet", None],
+    "widths": [[2, 2, 2], [2, 2, 2, 2, 2], [2, 2, 2, 0], [2, 2, 2, 2.5], 8],
+    "stride": [0, 3, "2"],
     "batch_size": [0, None],
-    "momentum": [-0.1, 1, None],
-    "weight_decay": [-0.1, None],
+    "optimizer": ["Adam", None],
+    "optimizer_arguments": [None, []],
     "data": ["", None],
     "fingerprint": ["0" * 63, "0" * 65, "G" * 64, None],
     "device": ["", None],
@@ -131,6 +134,7 @@ WRONG = {
     "lrcore": [None],
     "torch": [None],
     "python": [None],
+    "together": [0, 1.5, None],
     "seconds": [-1, None],
 }
 
@@ -187,7 +191,7 @@ def test_another_seed_rate_budget_or_experiment_is_another_run():
 
 
 def test_sets_are_found_by_name(shelf):
-    assert recorded() == [] and results.sets("fair") == {}
+    assert recorded() == []
     with pytest.raises(ValueError, match="name='small': recorded are none"):
         rows("small")
     shelf("small", [row(), row(seed=301, **DIVERGED)])
@@ -196,7 +200,6 @@ def test_sets_are_found_by_name(shelf):
     table = rows("small")
     assert table.seed.tolist() == [300, 301]
     assert table.accuracy[0] == 90 and pd.isna(table.accuracy[1])
-    assert list(results.sets("fair")) == ["small"] and list(results.sets("defaults")) == ["gpu"]
     for wrong in ("smal", "small.jsonl", "../small", ""):
         with pytest.raises(ValueError, match="recorded are gpu, small"):
             rows(wrong)
@@ -211,7 +214,7 @@ def test_a_set_with_a_wrong_row_is_refused(shelf):
 def write(folder, found):
     folder.mkdir(exist_ok=True)
     for made in found:
-        write_row(folder, name_of(made), made)
+        write_row(folder, run_of(made), made)
 
 
 def test_export_is_whole_and_sorted(tmp_path, shelf):
@@ -223,7 +226,7 @@ def test_export_is_whole_and_sorted(tmp_path, shelf):
     assert export(tmp_path / "folder", file) == 7
     lines = file.read_text().splitlines()
     written = [json.loads(line) for line in lines]
-    assert written == sorted(found, key=name_of)
+    assert written == sorted(found, key=run_of)
     assert rows("small").epochs.tolist() == [2, 2, 2, 2, 2, 10, 10]
     before = file.read_bytes()
     assert export(str(tmp_path / "folder"), str(file)) == 7
@@ -255,182 +258,31 @@ def test_a_set_is_restored_as_it_was_recorded(tmp_path, shelf):
     assert not (tmp_path / "new").exists()
 
 
-def test_runs_are_picked_by_experiment_budget_and_scheduler():
-    table = pd.DataFrame(
-        [row(seed=301), row(seed=300), row("linear_lr"), row(epochs=8), row(experiment="tuning")]
-    )
-    assert results.runs_of(table, "fair").epochs.tolist() == [2, 2, 2, 8]
-    assert results.runs_of(table, "fair", 2).scheduler.tolist() == ["linear_lr", *2 * ["step_lr"]]
-    assert results.runs_of(table, "fair", 2, "step_lr").seed.tolist() == [300, 301]
-    assert results.budgets(table, "fair") == [2, 8] and results.budgets(table, "tuning") == [2]
-    assert results.longest(table, "fair") == 8 and results.longest(table, "tuning") == 2
+@pytest.mark.parametrize("wrong", ["{}", "no JSON", "[1]", json.dumps(row())[:-1]])
+def test_what_is_no_result_is_named_with_its_line(tmp_path, shelf, wrong):
+    file = results.RECORDED / "small.jsonl"
+    file.write_text(json.dumps(row()) + "\n" + wrong + "\n")
+    with pytest.raises(ValueError, match="line 2 of .*small.jsonl"):
+        rows("small")
+    with pytest.raises(ValueError, match="line 2 of .*small.jsonl"):
+        export(file, tmp_path / "new.jsonl")
+    assert not (tmp_path / "new.jsonl").exists()
 
 
-def test_it_is_said_what_rows_were_measured_on():
-    one, other = row(), row(threads=None, device="GPU", precision="bfloat16")
-    text = results.measured_on(pd.DataFrame([one, other]))
-    assert text.splitlines() == [
-        "runs: 2",
-        "data: tiny",
-        "network: widths [2, 2, 2, 4], stride 2",
-        "batch size: 10",
-        "device: CPU, x86_64, 1 thread and GPU",
-        "precision: bfloat16 and float32",
-        "torch: 2.13.0",
-    ]
-    assert "x86_64, 2 threads\n" in results.measured_on(pd.DataFrame([row(threads=2)]))
-
-
-# ---------------------------------------------------------------------- statistics
-
-
-def table_of(accuracies, epochs=2):
-    """Rows of fair runs, from {scheduler: accuracy of each seed}; cross-entropy is its opposite."""
-    made = []
-    for scheduler, values in accuracies.items():
-        for i, accuracy in enumerate(values):
-            changes = DIVERGED if accuracy is None else {"accuracy": accuracy}
-            made.append(row(scheduler, 300 + i, epochs=epochs) | changes)
-            if accuracy is not None:
-                made[-1]["cross_entropy"] = (100 - accuracy) / 20
-    return pd.DataFrame(made)
-
-
-def test_summary_agrees_with_a_computation_by_hand():
-    accuracies = {"constant": [90, 91, 95], "step_lr": [96.5, 96.5], "linear_lr": [50, 60, None]}
-    table = pd.concat([table_of(accuracies, 8), table_of({"constant": [1, 2, 3]}, 2)])
-    table = pd.concat([table, pd.DataFrame([row(experiment="tuning", accuracy=1.0)])])
-    lines = summary(table)
-    assert lines.epochs.tolist() == [2, 8, 8, 8]
-    assert lines.scheduler.tolist() == ["constant", "step_lr", "constant", "linear_lr"]
-    assert lines.seeds.tolist() == [3, 2, 3, 2]
-    assert lines.diverged.tolist() == [0, 0, 0, 1]
-    assert lines.accuracy.tolist() == [2, 96.5, 92, 55]
-    # quantiles of Student's t at 97.5 %: 12.7062 with 1 degree of freedom, 4.30265 with 2
-    halves = [4.30265 / math.sqrt(3), 0, 4.30265 * math.sqrt(7) / math.sqrt(3), 12.7062 * 5]
-    assert (lines.high - lines.accuracy).tolist() == pytest.approx(halves, rel=1e-5)
-    assert (lines.accuracy - lines.low).tolist() == pytest.approx(halves, rel=1e-5)
-    assert lines.cross_entropy.tolist() == pytest.approx([4.9, 0.175, 0.4, 2.25])
-    assert lines.peak_lr.tolist() == [0.1] * 4
-    assert summary(table, "tuning").accuracy.tolist() == [1]
-
-
-@pytest.mark.parametrize("values", [[90.0], [90.0, None]])
-def test_one_seed_has_a_mean_but_no_interval(values):
-    line = summary(table_of({"constant": values})).iloc[0]
-    assert line.accuracy == 90 and line.seeds == 1
-    assert pd.isna(line.low) and pd.isna(line.high)
-
-
-def test_all_seeds_may_have_diverged():
-    line = summary(table_of({"constant": [None, None]})).iloc[0]
-    assert line.seeds == 0 and line.diverged == 2 and pd.isna(line.accuracy)
-
-
-def test_spread_is_the_pooled_standard_deviation():
-    table = table_of({"constant": [90, 92], "step_lr": [80, 86], "linear_lr": [70, None]})
-    assert results.spread(table, 2) == pytest.approx(math.sqrt((2 + 18) / 2))
-
-
-def samples(shifts, seeds=10, sd=0.3):
-    random = np.random.default_rng(1)
-    return {
-        name: (90 + shift + sd * random.standard_normal(seeds)).tolist()
-        for name, shift in shifts.items()
-    }
-
-
-def test_with_one_scheduler_the_comparison_is_students_t_test():
-    accuracies = samples({"step_lr": 0.3, "cosine_annealing_lr": 0.0}, seeds=6)
-    line = against_cosine(table_of(accuracies), 2).iloc[0]
-    test = stats.ttest_ind(accuracies["step_lr"], accuracies["cosine_annealing_lr"])
-    interval = test.confidence_interval()
-    assert line.p == pytest.approx(test.pvalue, abs=1e-3)
-    assert [line.low, line.high] == pytest.approx([interval.low, interval.high], abs=1e-3)
-
-
-@functools.cache
-def simulated_maxima(groups, seeds):
-    """The largest |t| of `groups` comparisons with one control, if all are the same: draws."""
-    random = np.random.default_rng(2)
-    draws = 100_000
-    means = random.standard_normal((draws, groups + 1)) / math.sqrt(seeds)
-    degrees = (groups + 1) * (seeds - 1)
-    sd = np.sqrt(random.chisquare(degrees, draws) / degrees)
-    t = (means[:, 1:] - means[:, :1]) / (sd * math.sqrt(2 / seeds))[:, None]
-    return np.abs(t).max(axis=1)
-
-
-SHIFTS = {
-    "step_lr": 0.9,
-    "linear_lr": 0.1,
-    "constant": -0.9,
-    "lambda_lr": 0.0,
-    "cosine_annealing_lr": 0.0,
-}
-
-
-def test_several_comparisons_are_corrected():
-    accuracies = samples(SHIFTS)
-    lines = against_cosine(table_of(accuracies), 2)
-    control = accuracies.pop("cosine_annealing_lr")
-    pooled = math.sqrt(np.mean([np.var(v, ddof=1) for v in [control, *accuracies.values()]]))
-    error = pooled * math.sqrt(2 / 10)
-    maxima = simulated_maxima(4, 10)
-    half = np.quantile(maxima, 0.95) * error
-    assert len(lines) == 4
-    for line in lines.itertuples():
-        difference = np.mean(accuracies[line.scheduler]) - np.mean(control)
-        assert line.difference == pytest.approx(difference, abs=1e-9)
-        assert line.p == pytest.approx((maxima >= abs(difference) / error).mean(), abs=0.01)
-        assert [line.low, line.high] == pytest.approx(
-            [difference - half, difference + half], abs=0.02
-        )
-    verdicts = dict(zip(lines.scheduler, lines.verdict, strict=True))
-    assert verdicts == {
-        "step_lr": "higher",
-        "linear_lr": "tie",
-        "lambda_lr": "tie",
-        "constant": "lower",
-    }
-    assert lines.difference.is_monotonic_decreasing
-    assert ((lines.verdict == "tie") == (lines.p > 0.05)).all()
-
-
-def test_a_lower_cross_entropy_is_lower():
-    lines = against_cosine(table_of(samples(SHIFTS)), 2, measure="cross_entropy")
-    verdicts = dict(zip(lines.scheduler, lines.verdict, strict=True))
-    assert verdicts["step_lr"] == "lower" and verdicts["constant"] == "higher"
-
-
-def test_the_comparison_is_the_same_every_time():
-    table = table_of(samples(SHIFTS))
-    first = against_cosine(table, 2)
-    np.random.seed(5)
-    torch.manual_seed(5)
-    pd.testing.assert_frame_equal(against_cosine(table, 2), first)
-    shuffled = table.sample(frac=1, random_state=3)
-    pd.testing.assert_frame_equal(against_cosine(shuffled, 2), first)
-
-
-def test_diverged_schedulers_and_other_runs_are_left_out():
-    accuracies = samples({"step_lr": 0.3, "cosine_annealing_lr": 0.0}, seeds=4)
-    first = against_cosine(table_of(accuracies), 2)
-    accuracies |= {"constant": [90.0, 90.1, None, 90.2], "linear_lr": [90.0]}
-    others = [
-        row("step_lr", 300 + i, 10.0, experiment=experiment, epochs=epochs)
-        for i in range(4)
-        for experiment, epochs in [("defaults", 2), ("tuning", 2), ("fair", 8)]
-    ]
-    table = pd.concat([table_of(accuracies), pd.DataFrame(others)])
-    pd.testing.assert_frame_equal(against_cosine(table, 2), first)
+def test_a_file_of_rows_is_exported_as_a_folder_is(tmp_path, shelf):
+    found = [row(seed=301), row(seed=300)]
+    shelf("small", found)
+    write(tmp_path / "folder", found)
+    for place, file in (("recorded/small.jsonl", "one"), ("folder", "other")):
+        assert export(tmp_path / place, tmp_path / file) == 2
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 # ---------------------------------------------------------------------- what is recorded
 
 
 def entry_of(row):
-    return (DEFAULTS if row["experiment"] == "defaults" else FAIR)[row["scheduler"]]
+    return EXPERIMENTS[row["experiment"]][row["scheduler"]]
 
 
 @functools.cache
@@ -448,9 +300,28 @@ def steps_an_epoch(name):
 def test_recorded_sets_are_as_they_should_be():
     for name in recorded():
         assert len(rows(name)) == len(found_in(name)) > 0
-        assert found_in(name) == sorted(found_in(name), key=name_of)
-        one_each = {(row["fingerprint"], row["data"], row["plan"]) for row in found_in(name)}
-        assert len(one_each) == 1, "one data set and one plan in a set of rows"
+        assert found_in(name) == sorted(found_in(name), key=run_of)
+        fields = ("fingerprint", "data", "device", "precision", "torch", "lrcore")
+        one_each = {tuple(row[field] for field in fields) for row in found_in(name)}
+        assert len(one_each) == 1, "one data set, one machine and one setting in a set of rows"
+
+
+def test_recorded_sets_are_those_of_the_plans_of_their_names():
+    """All runs of the plan, those at tuned rates too, and no others."""
+    for name in recorded():
+        found, plan = found_in(name), PLANS[name]
+        runs = plan.runs(found)
+        assert sorted(runs) == [run_of(row) for row in found]
+        assert sum(run.epochs for run in runs) == plan.all_epochs
+        for row in found:
+            assert (row["plan"], row["network"], row["optimizer"], row["batch_size"]) == (
+                (name, plan.network, plan.optimizer, plan.batch_size)
+            )
+            convolutional = plan.network == "convolutional"
+            assert row["widths"] == (list(plan.widths) if convolutional else None)
+            assert row["stride"] == (plan.stride if convolutional else None)
+            arguments = json.loads(json.dumps(OPTIMIZERS[plan.optimizer]))
+            assert row["optimizer_arguments"] == arguments
 
 
 def test_recorded_runs_can_be_repeated():
@@ -459,7 +330,7 @@ def test_recorded_runs_can_be_repeated():
         for row in found_in(name):
             entry, steps = entry_of(row), row["epochs"] * steps_an_epoch(name)
             every = entry.every(steps, row["epochs"])
-            assert row["scheduler_every"] == every, name_of(row)
+            assert row["scheduler_every"] == every, run_of(row)
             assert row["arguments"] == entry.arguments(steps // every, row["peak_lr"])
             assert row["made_by"] == entry.make.__name__
             assert row["judged_on"] == {"tuning": "validation"}.get(row["experiment"], "test")
@@ -468,7 +339,7 @@ def test_recorded_runs_can_be_repeated():
 def test_recorded_rates_are_those_of_the_scheduler():
     for name in recorded():
         # one run of each entry, a short one: for all others the test above looks at the arguments
-        falling = sorted(found_in(name), key=lambda row: -row["epochs"])
+        falling = sorted(found_in(name), key=lambda row: (-row["epochs"], row["diverged_at"] or 0))
         chosen = {entry_of(row): row for row in falling}
         for row in chosen.values():
             entry, every = entry_of(row), row["scheduler_every"]
@@ -479,4 +350,51 @@ def test_recorded_rates_are_those_of_the_scheduler():
             n = -(-row["steps"] // every)
             rates = curve(entry, n, row["peak_lr"], **row["arguments"]).lr
             wanted = [rates[t // every] for t in range(row["steps"])]
-            assert row["lr"] == [float(f"{rate:.4g}") for rate in spread_out(wanted)], name_of(row)
+            assert row["lr"] == [float(f"{rate:.4g}") for rate in spread_out(wanted)], run_of(row)
+
+
+def test_horizon_runs_are_looked_at_after_each_epoch_and_no_others():
+    for name in recorded():
+        for row in found_in(name):
+            looks = row["evaluations"]
+            if row["experiment"] != "horizon" or row["diverged_at"]:
+                assert looks == []
+                continue
+            assert [epoch for epoch, *_ in looks] == list(range(1, row["epochs"] + 1))
+            assert looks[-1][1:] == [row["accuracy"], row["cross_entropy"]]
+
+
+def test_the_same_run_in_two_experiments_gave_the_same():
+    """The horizon runs planned right are fair runs made again: same rate, same seed."""
+    for name in recorded():
+        fair = {run_of(row): row for row in found_in(name) if row["experiment"] == "fair"}
+        for again, scheduler in (
+            ("cosine_planned_right", "cosine_annealing_lr"),
+            ("wsd_planned_right", "warmup_stable_decay"),
+        ):
+            for row in found_in(name):
+                run = run_of(row)._replace(experiment="fair", scheduler=scheduler)
+                if row["scheduler"] == again and run in fair:
+                    same = ("peak_lr", "arguments", "lr", "steps", "fingerprint")
+                    assert [row[field] for field in same] == [fair[run][field] for field in same]
+
+
+# ---------------------------------------------------------------------- speed
+
+
+def test_the_speed_table_has_one_row_a_measurement():
+    file = json.loads((results.RECORDED / "speed.json").read_text())
+    table = results.speed()
+    assert table.what.tolist() == [row["what"] for row in file]
+    for (_, line), row in zip(table.iterrows(), file, strict=True):
+        measured = line[[name for name in row if name != "accuracies"]].dropna()
+        assert measured.to_dict() == {k: v for k, v in row.items() if k != "accuracies"}
+    timed = table[table.what != "together against alone, float32"]
+    assert (timed.seconds_a_run_epoch > 0).all()
+    assert not table.what.str.contains("arithmetic").any()  # it was measured wrongly
+
+
+def test_runs_together_gave_the_losses_of_the_same_runs_alone():
+    row = results.speed().set_index("what").loc["together against alone, float32"]
+    assert row.first_losses_differ_by < 0.001 and row.last_losses_differ_by < 0.02
+    assert all(abs(together - alone) < 1 for together, alone in row.accuracies)

@@ -52,8 +52,12 @@ def budgets(table, experiment):
 
 
 def longest(table, experiment):
-    """The largest budget of one experiment, in epochs."""
-    return max(budgets(table, experiment))
+    """The largest budget of one experiment, in epochs. Raises ValueError if there are no runs."""
+    found = budgets(table, experiment)
+    if not found:
+        known = ", ".join(sorted(set(table.experiment))) or "none"
+        raise ValueError(f"experiment={experiment!r}: these rows have {known}")
+    return found[-1]
 
 
 def by_seed(table, experiment, epochs, measure="accuracy"):
@@ -110,7 +114,10 @@ def summary(table, experiment="fair"):
     Columns: `seeds`, how many of them `diverged`, `peak_lr`, the mean `accuracy` in percent with
     Student's 95 % interval `low` to `high` (NaN with one seed), and the mean `cross_entropy`. Each
     interval holds by itself, and for one scheduler: whether two differ is for `against_cosine`.
+
+    Raises ValueError if there are no runs of that experiment.
     """
+    longest(table, experiment)
     lines = []
     grouped = runs_of(table, experiment).groupby(["epochs", "scheduler"])
     for (epochs, scheduler), group in grouped:
@@ -311,20 +318,27 @@ def regret(table, epochs):
         loss=("loss", "mean"), seeds=("loss", "size"), diverged=("diverged", "sum")
     ).reset_index()
     lines.insert(1, "best_rate", lines.scheduler.map(best_rates(table, epochs)))
-    half = [pooled_half(losses[losses.factor == line.factor], line) for line in lines.itertuples()]
+    spreads = {factor: pooled_spread(group) for factor, group in losses.groupby("factor")}
+    half = [half_interval(line, *spreads[line.factor]) for line in lines.itertuples()]
     lines["low"], lines["high"] = lines.loss - half, lines.loss + half
     return lines
 
 
-def pooled_half(losses, line):
-    """Half the 95 % interval of one line of `regret`; `losses` are all of its factor."""
+def pooled_spread(losses):
+    """The standard deviation of `losses` between seeds, pooled, and its degrees of freedom."""
     broken = losses.groupby("scheduler").diverged.transform("any")
     groups = losses[~broken].groupby("scheduler").loss
     freedom = (groups.size() - 1).sum()
+    if freedom == 0:
+        return math.nan, 0
+    return ((groups.var() * (groups.size() - 1)).sum() / freedom) ** 0.5, freedom
+
+
+def half_interval(line, spread, freedom):
+    """Half the 95 % interval of one line of `regret`; NaN if a run diverged, or one seed is all."""
     if line.diverged or freedom == 0:
         return math.nan
-    variance = (groups.var() * (groups.size() - 1)).sum() / freedom
-    return stats.t.ppf(0.975, freedom) * (variance / line.seeds) ** 0.5
+    return stats.t.ppf(0.975, freedom) * spread / line.seeds**0.5
 
 
 def held_out_losses(table, epochs):

@@ -39,10 +39,10 @@ def run(plan, data=None, results=None, limit=None, cluster=None, minutes=None, o
     May be interrupted or killed at any moment and started again: it loses the runs in flight and
     repeats none. Several processes may work on one folder at the same time.
 
-    Raises ValueError for an unknown plan, a wrong limit or number of minutes, a plan with too few
-    steps, and a folder that holds results of other settings than these, or anything else that is
-    called .json; what `load` raises; ImportError for a cluster without Ray, and ValueError if none
-    answers: all before anything is written.
+    Raises ValueError for an unknown plan, a wrong limit or number of minutes, an `out` that cannot
+    be a file, a plan with too few steps, and a folder that holds results of other settings than
+    these, or anything else that is called .json; what `load` raises; ImportError for a cluster
+    without Ray, and ValueError if none answers: all before anything is written.
     """
     if not isinstance(plan, Plan):
         if plan not in PLANS:
@@ -52,6 +52,10 @@ def run(plan, data=None, results=None, limit=None, cluster=None, minutes=None, o
     folder = Path(results or Path("results", plan.name))
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"results={str(folder)!r} is a file: allowed is a folder, old or new")
+    if out is not None and (Path(out).is_dir() or not Path(out).parent.is_dir()):
+        raise ValueError(
+            f"out={str(out)!r}: allowed is a file, old or new, in a folder that is there"
+        )
     taken = store.read_lines(out) if out and Path(out).exists() else []
     if cluster is None:
         make_rows = in_this_process
@@ -63,9 +67,10 @@ def run(plan, data=None, results=None, limit=None, cluster=None, minutes=None, o
     refuse_short_runs(plan, data)
     # a cluster may consist of other machines than this one
     where = {} if cluster else facts(best_device())
-    refuse_strangers(plan, data, store.read_rows(folder), folder, where)
-    refuse_strangers(plan, data, taken, out, where)
-    store.take_in(taken, folder)
+    refuse_strangers(plan, data, store.read_rows(folder), f"results={str(folder)!r}", where)
+    refuse_strangers(plan, data, taken, f"out={str(out)!r}", where)
+    if taken:  # else the first claim makes the folder, once a cluster has answered
+        store.take_in(taken, folder)
     return make_all(plan, folder, out, make_rows(plan, folder, data, allowance))
 
 
@@ -86,7 +91,10 @@ def make_all(plan, folder, out, groups):
             if out:
                 store.write_lines(out, rows)
             bar.update(sum(row["epochs"] for row in rows) - bar.n)
-    return store.read_rows(folder)
+    rows = store.read_rows(folder)
+    if out:  # written even if there was nothing to make, or other processes made it
+        store.write_lines(out, rows)
+    return rows
 
 
 class Allowance:
@@ -95,7 +103,7 @@ class Allowance:
     def __init__(self, limit=None, minutes=None):
         if limit is not None and (not isinstance(limit, int) or limit < 1):
             raise ValueError(f"limit={limit!r}: allowed is None or a whole number, 1 or more")
-        if minutes is not None and not minutes > 0:
+        if minutes is not None and not (isinstance(minutes, int | float) and minutes > 0):
             raise ValueError(f"minutes={minutes!r}: allowed is None or a number above 0")
         self.runs = float("inf") if limit is None else limit
         self.end = float("inf") if minutes is None else time.monotonic() + 60 * minutes
@@ -294,7 +302,8 @@ def refuse_short_runs(plan, data):
 def refuse_strangers(plan, data, rows, place, where):
     """Raise ValueError if one of the rows found at `place` was made with other settings.
 
-    `where` is what `facts` says of this machine; {} asks for none.
+    `place` is the argument of `run` that names it, with its value. `where` is what `facts` says of
+    this machine; {} asks for none.
     """
     wanted = {"plan": plan.name, **settings(plan, data), **where}
     for row in rows:
@@ -305,6 +314,6 @@ def refuse_strangers(plan, data, rows, place, where):
             found = row.get(name)
             if found != value:
                 raise ValueError(
-                    f"results={str(place)!r} holds a run ({run.name}) with {name} {found}: this "
+                    f"{place} holds a run ({run.name}) with {name} {found}: this "
                     f"plan, data and machine have {value}. Name another place"
                 )

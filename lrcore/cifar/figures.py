@@ -8,7 +8,8 @@ import math
 
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import Bbox
 
 from lrcore.cifar import analysis
 from lrcore.cifar.analysis import longest, runs_of, summary
@@ -17,36 +18,49 @@ from lrcore.plotting import COLOURS, DASHES, STYLE, legend_above
 
 GREY = "#737373"
 STAR = "\N{BLACK STAR}"
+BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0}  # of words
 VERDICTS = {"higher": (COLOURS[2], ">"), "lower": (COLOURS[1], "<"), "undecided": (GREY, "o")}
-BELOW_BEST = 25  # points: what is further below the best rate is drawn at the edge
+BELOW_BEST = 15  # points: what is at least so far below the best mean may be drawn at the edge
 MARKERS = "osD^v"
-TIMES = {0.25: "best rate / 4", 0.5: "best rate / 2", 2: "best rate x 2", 4: "best rate x 4"}
+TIMES = {0.25: "best rate / 4", 0.5: "best rate / 2", 2: "best rate × 2", 4: "best rate × 4"}
+# where a name may stand beside its dot, in points: the first place that is free is taken
+SIDES = [(6, 3, "left"), (-6, -8, "right"), (6, -8, "left"), (-6, 3, "right")]
+SIDES += [(0, 8, "center"), (0, -14, "center"), (6, 12, "left"), (-6, -17, "right")]
 
 
 def plot_seeds(table, experiment, epochs, primary=None):
     """Every run a dot, every scheduler a row, the best mean on top; a bar is the 95 % interval.
 
-    `experiment` is "defaults" or "fair". A diverged run is a cross at the left edge.
+    `experiment` is "defaults" or "fair". Diverged runs are a cross at the left edge, beside their
+    number and the mean with them, which may lie beyond that edge.
     """
     lines = summary(table, experiment)
     lines = lines[lines.epochs == epochs]
     runs = runs_of(table, experiment, epochs)
-    edge = min(lines.accuracy.min(), runs.accuracy[~runs.diverged].min()) - 1
     with rc_context(STYLE):
         figure, (left, right) = strips(lines.scheduler, runs, marked=marked(primary, epochs))
         for place, line in enumerate(lines.itertuples()):
-            own = runs[runs.scheduler == line.scheduler]
-            dots = own.accuracy[~own.diverged]
-            right.plot(dots, [place] * len(dots), "o", color=COLOURS[0], alpha=0.5)
-            right.plot([line.low, line.high], [place, place], color=COLOURS[0])
+            own = runs[(runs.scheduler == line.scheduler) & ~runs.diverged]
+            right.plot(own.accuracy, [place] * len(own), "o", color=COLOURS[0], alpha=0.3, ms=5)
+            right.plot([line.low, line.high], [place, place], color=COLOURS[1], linewidth=1.3)
             right.plot(line.accuracy, place, "|", color=COLOURS[1], markersize=13, mew=2)
-            if line.diverged:
-                right.plot(edge, place, "x", color=COLOURS[1], clip_on=False)
-                right.text(edge, place - 0.1, f"  {line.diverged} diverged", fontsize=7)
         if runs.diverged.any():
-            right.set_xlim(left=edge)
-        right.set_xlabel(f"accuracy on the {runs.judged_on.iloc[0]} images, %")
+            mark_diverged(right, lines, runs[~runs.diverged].accuracy)
+        right.set_xlabel(f"{runs.judged_on.iloc[0]} accuracy, %")
         plt.show()
+
+
+def mark_diverged(ax, lines, finished):
+    """Cut the axis to the runs that finished, and mark at its edge those that did not."""
+    low, high = min(finished, default=0), max(finished, default=100)
+    edge = low - 0.35 * max(1, high - low)  # room for the words
+    for place, line in enumerate(lines.itertuples()):
+        if line.diverged:
+            ax.plot(edge, place, "x", color=COLOURS[1], clip_on=False)
+            words = f"{line.diverged} of {line.seeds} diverged, mean {line.accuracy:.1f}"
+            beside = {"xytext": (6, 0), "textcoords": "offset points"}
+            ax.annotate(words, (edge, place), fontsize=7, va="center", bbox=BEHIND, **beside)
+    ax.set_xlim(edge, high + 0.05 * max(1, high - low))
 
 
 def plot_differences(comparison, table, epochs, primary=None):
@@ -62,8 +76,8 @@ def plot_differences(comparison, table, epochs, primary=None):
         for place, line in enumerate(comparison.itertuples()):
             colour, mark = VERDICTS[line.verdict]
             right.plot([line.low_all, line.high_all], [place, place], color=colour, linewidth=0.9)
-            right.plot([line.low, line.high], [place, place], color=colour, linewidth=3)
-            right.plot(line.difference, place, mark, color=colour, markeredgecolor="white")
+            right.plot([line.low, line.high], [place, place], color=colour, lw=4, alpha=0.4)
+            right.plot(line.difference, place, mark, color=colour, markersize=6)
         for verdict, (colour, mark) in VERDICTS.items():
             right.plot([], [], mark, color=colour, label=verdict)
         legend_above(figure, right)
@@ -96,10 +110,10 @@ def strips(schedulers, runs, panels=1, marked=None):
         axes[0].fill_between(times, curve, place + 0.35, color=COLOURS[0], alpha=0.12, linewidth=0)
     names = [f"{STAR} {name}" if name == marked else name for name in schedulers]
     axes[0].set(yticks=range(len(names)), yticklabels=names, xticks=[])
-    axes[0].set_xlabel("rate over the run")
+    axes[0].set_xlabel("rate over the run", fontsize=9)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
     if marked in list(schedulers):
-        axes[-1].set_title(f"{STAR} compared by plan, fixed before the runs", fontsize=8)
+        axes[-1].set_title(f"{STAR} the comparison with cosine that the plan fixed", fontsize=8)
     for ax in axes:
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)
@@ -117,7 +131,7 @@ def plot_budgets(table, shown):
         figure, (left, right) = plt.subplots(1, 2, width_ratios=[1, 2])
         for scheduler, means in lines.groupby("scheduler"):
             if scheduler not in shown:
-                right.plot(means.epochs, means.accuracy, color="#d4d4d4", linewidth=1)
+                right.plot(means.epochs, means.accuracy, ".-", color="#d4d4d4", linewidth=1)
         for i, scheduler in enumerate(shown):
             style = {"color": COLOURS[i], "linestyle": DASHES[i]}
             means = lines[lines.scheduler == scheduler]
@@ -132,6 +146,7 @@ def plot_budgets(table, shown):
         right.set(xticks=budgets, xticklabels=budgets)
         right.set(xlabel="budget, epochs", ylabel="accuracy, %")
         right.minorticks_off()
+        right.set_xlim(budgets[0] / 1.2, budgets[-1] * 1.2)
         legend_above(figure, right)
         plt.show()
 
@@ -145,47 +160,51 @@ def plot_peak_rates(table):
     """
     tuning = runs_of(table, "tuning")
     schedulers = list(tuning.scheduler.unique())
-    columns = 5
-    count = math.ceil(len(schedulers) / columns)
     with rc_context(STYLE):
-        figure, axes = plt.subplots(
-            count, columns, sharex=True, sharey=True, figsize=(7.2, 0.5 + 1.45 * count)
-        )
-        for ax, scheduler in zip(axes.flat, schedulers, strict=False):
+        figure, panels = grid_of_panels(len(schedulers))
+        for ax, scheduler in zip(panels, schedulers, strict=True):
             draw_peak_rates(ax, tuning, scheduler)
-            ax.set_title(scheduler.replace("cosine_annealing", "cosine"), fontsize=7.5)
-        for ax in axes.flat[len(schedulers) :]:
-            ax.axis("off")
-        low, high = axes.flat[0].get_ylim()
-        axes.flat[0].set_ylim(low - 0.4 * (high - low))  # room for the small curves
+            ax.set_title(scheduler.replace("cosine_annealing_warm", "cosine_warm"), fontsize=7.5)
+        low, high = panels[0].get_ylim()
+        panels[0].set_ylim(low - 0.35 * (high - low))  # room for the small curves
         figure.supxlabel("peak rate", fontsize=9)
         figure.supylabel("validation accuracy, %", fontsize=9)
-        legend_above(figure, axes.flat[0])
+        legend_above(figure, panels[0])
         plt.show()
+
+
+def grid_of_panels(number):
+    """A figure and its `number` panels; what the rows have too many is left out at the top right.
+
+    So every column ends in a panel that has the rates below it.
+    """
+    columns = 5 if number > 6 else min(3, number)
+    count = math.ceil(number / columns)
+    size = (7.2, 0.8 + (1.45 if columns == 5 else 1.8) * count)
+    figure, axes = plt.subplots(
+        count, columns, sharex=True, sharey=True, squeeze=False, figsize=size
+    )
+    first = number - (count - 1) * columns
+    for ax in axes[0, first:]:
+        ax.axis("off")
+    return figure, [*axes[0, :first], *axes[1:].flat]
 
 
 def draw_peak_rates(ax, tuning, scheduler):
     """One panel of `plot_peak_rates`: the tuning runs of one scheduler."""
     for i, (epochs, runs) in enumerate(tuning.groupby("epochs")):
-        means = runs[runs.scheduler == scheduler].groupby("peak_lr").accuracy.mean()
-        edge = runs.groupby(["scheduler", "peak_lr"]).accuracy.mean().max() - BELOW_BEST
+        means = runs.groupby(["scheduler", "peak_lr"]).accuracy.mean()
+        edge = lowest_shown(means)
+        means = means[scheduler]
         label = f"{epochs} epoch" + "s" * (epochs > 1)
         style = {"color": COLOURS[i], "linestyle": DASHES[i], "marker": "."}
         ax.plot(means.index, means.clip(edge), label=label, **style)
         below = means[means < edge]
         ax.plot(below.index, [edge] * len(below), "v", color=COLOURS[i])
-        best = means.idxmax()
-        ax.plot(
-            best,
-            max(edge, means[best]),
-            "o",
-            color=COLOURS[i],
-            fillstyle="none",
-            ms=9,
-            clip_on=False,
-        )
+        ring = {"marker": "o", "color": COLOURS[i], "fillstyle": "none", "ms": 9}
+        ax.plot(means.idxmax(), means.max(), clip_on=False, **ring)
     own = tuning[tuning.scheduler == scheduler]
-    small = ax.inset_axes([0.03, 0.04, 0.4, 0.2])
+    small = ax.inset_axes([0.03, 0.03, 0.4, 0.19])
     small.plot(own.lr.iloc[-1], color=GREY, linewidth=1)
     small.set(xticks=[], yticks=[], ylim=(0, None))
     rates = sorted(tuning.peak_lr.unique())
@@ -193,6 +212,12 @@ def draw_peak_rates(ax, tuning, scheduler):
     ax.set(xticks=rates, xticklabels=[f"{rate:g}" for rate in rates])
     ax.tick_params(axis="x", rotation=90, labelsize=7)
     ax.minorticks_off()
+
+
+def lowest_shown(means):
+    """The lower edge for one budget: twice as far below the best as the worst scheduler's best."""
+    best = means.groupby("scheduler").max()
+    return best.max() - max(BELOW_BEST, 2 * (best.max() - best.min()))
 
 
 def plot_regret(table, epochs):
@@ -204,7 +229,11 @@ def plot_regret(table, epochs):
     """
     lines = analysis.regret(table, epochs)
     order = lines.groupby("scheduler").loss.mean().sort_values().index
-    edge = max(10, lines.loss.quantile(0.9))
+    # a few cliffs do not flatten all others
+    edge = max(min(10, lines.loss.max()), lines.loss.quantile(0.9))
+    shown = lines[lines.loss <= edge]
+    low, high = min(0, shown.loss.min(), shown.low.min()), max(edge, shown.high.max())
+    margin = 0.08 * (high - low)
     with rc_context(STYLE):
         runs = runs_of(table, "tuning", epochs)
         figure, axes = strips(order, runs, panels=len(analysis.FACTORS))
@@ -212,23 +241,23 @@ def plot_regret(table, epochs):
             own = lines[lines.factor == factor].set_index("scheduler")
             for place, scheduler in enumerate(order):
                 if scheduler in own.index:
-                    draw_loss(ax, place, own.loc[scheduler], edge)
+                    draw_loss(ax, place, own.loc[scheduler], edge, high)
                 else:
-                    ax.text(0.1 * edge, place, "beyond", va="center", fontsize=7, color=GREY)
+                    ax.text(margin, place, "beyond", va="center", fontsize=7, color=GREY)
             ax.axvline(0, color=COLOURS[0], linewidth=1.2)
-            ax.set_xlim(-0.35 * edge, 1.05 * edge)
+            ax.set_xlim(low - margin, high + margin)
             ax.set_title(TIMES[factor], fontsize=9)
         figure.supxlabel("validation accuracy lost, points", fontsize=9)
         plt.show()
 
 
-def draw_loss(ax, place, line, edge):
-    """One loss of `plot_regret`: a dot and its interval, or a number at the edge."""
+def draw_loss(ax, place, line, edge, high):
+    """One loss of `plot_regret`: a dot and its interval, or above `edge` a number at `high`."""
     sure = line.low > 0
     colour = COLOURS[1] if sure else GREY
     if line.loss > edge:
-        ax.plot(edge, place, ">", color=COLOURS[1])
-        ax.text(0.85 * edge, place, f"{line.loss:.0f}", ha="right", va="center", fontsize=7)
+        ax.plot(high, place, ">", color=COLOURS[1])
+        ax.text(0.85 * high, place, f"{line.loss:.0f}", ha="right", va="center", fontsize=7)
         return
     ax.plot([line.low, line.high], [place, place], color=colour, linewidth=1.4)
     ax.plot(line.loss, place, "D" if sure else "o", color=colour, markersize=4.5)
@@ -237,7 +266,7 @@ def draw_loss(ax, place, line, edge):
 def plot_horizon(table, epochs):
     """The runs of unknown length: their rates, the accuracy along the run, and that at its end.
 
-    Bands and bars are 95 % intervals, each of one mean.
+    Bands and bars are 95 % intervals, each of one mean. The first fifth may start below the frame.
     """
     curves = analysis.along_the_run(table, epochs)
     ends = analysis.horizon(table, epochs).set_index("scheduler")
@@ -260,6 +289,9 @@ def plot_horizon(table, epochs):
             right.plot(i, end.accuracy, MARKERS[i], color=COLOURS[i], ms=5)
         left.set(xlabel="epoch", ylabel="rate / highest of all")
         middle.set(xlabel="epoch", ylabel="accuracy, %")
+        middle.set_ylim(bottom=curves[curves.epoch >= epochs / 5].accuracy.min() - 2)
+        for ax in (left, middle):
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         right.set(xticks=[], xlim=(-0.7, len(names) - 0.3), xlabel="at the end")
         legend_above(figure, middle)
         plt.show()
@@ -292,17 +324,30 @@ def plot_against_toy(table, toy_losses):
     means = lines[lines.epochs == longest(table, "fair")].set_index("scheduler").accuracy
     with rc_context(STYLE):
         figure, ax = plt.subplots(figsize=(7.2, 4.2))
-        for i, scheduler in enumerate(sorted(toy_losses, key=toy_losses.get)):
-            place = (toy_losses[scheduler], means[scheduler])
-            ax.plot(*place, "o", color=COLOURS[0])
-            # neighbours have their names on different sides
-            side = {"ha": "right", "xytext": (-5, -8)} if i % 2 else {"xytext": (5, 3)}
-            ax.annotate(scheduler, place, textcoords="offset points", fontsize=7, **side)
+        for scheduler, loss in toy_losses.items():
+            ax.plot(loss, means[scheduler], "o", color=COLOURS[0])
         ax.margins(0.16, 0.08)
         ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        near = max(toy_losses.values()) < 10 * min(toy_losses.values())
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if near else (1, 2, 5)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlabel("expected loss of the toy optimizer at the end")
         ax.set_ylabel("accuracy, %")
+        name_points(ax, {name: (loss, means[name]) for name, loss in toy_losses.items()})
         plt.show()
+
+
+def name_points(ax, points):
+    """Write the name of each of {name: (x, y)} beside it, on a side where nothing else is."""
+    ax.figure.draw_without_rendering()  # from now on the axes have their size
+    dots = ax.transData.transform(list(points.values()))
+    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in dots]
+    for name, place in points.items():
+        text = ax.annotate(name, place, xytext=(0, 0), textcoords="offset points", fontsize=7)
+        for *offset, side in SIDES:
+            text.set(position=offset, ha=side)
+            box = text.get_window_extent()
+            if box.count_overlaps(taken) == 0 and ax.bbox.x0 < box.x0 and box.x1 < ax.bbox.x1:
+                break
+        taken.append(box)

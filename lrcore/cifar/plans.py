@@ -94,6 +94,8 @@ class Plan:
             raise ValueError(f"network={self.network!r}: allowed are {', '.join(NETWORKS)}")
         if not self.rates or min(self.rates) <= 0:
             raise ValueError(f"rates={self.rates}: allowed are one or more, all above 0")
+        if len(set(self.rates)) < len(self.rates):
+            raise ValueError(f"rates={self.rates}: allowed is each rate once")
 
     def _check_budgets(self):
         for part in ("defaults", "tuning", "fair", "horizon", "finals"):
@@ -112,6 +114,12 @@ class Plan:
             raise ValueError(
                 f"tuning={self.tuning}: allowed is a smallest budget of at most {min(judged)}, "
                 "since runs of that many epochs need a tuned rate"
+            )
+        missing = set(TUNED_AS.values()) - set(self.schedulers)
+        if self.horizon and missing:
+            raise ValueError(
+                f"horizon={self.horizon}: allowed is none without {', '.join(sorted(missing))} "
+                "among the schedulers, whose rates it takes"
             )
 
     def runs(self, rows):

@@ -37,10 +37,15 @@ def _recorded_rows(name):
     return checked(read_lines(file), file)
 
 
-def sets(experiment):
-    """{name: table} of the recorded sets that hold runs of `experiment`."""
-    tables = {name: rows(name) for name in recorded()}
-    return {name: t for name, t in tables.items() if experiment in set(t.experiment)}
+def speed():
+    """How fast training was, as a DataFrame, one row a measurement, NaN where a field is not its.
+
+    `what` says what was measured. `seconds_a_run_epoch` is for one run and one epoch of 45,000
+    images; runs that are trained together share their time. `seconds_to_record` is what a group
+    takes once, before its first step. `best_accuracy_after_4_epochs`, of these runs, and
+    `accuracies` (together, alone) are in percent. What losses differ by is relative.
+    """
+    return pd.DataFrame(json.loads((RECORDED / "speed.json").read_text()))
 
 
 def is_finite_number(_, value):

@@ -29,21 +29,28 @@ def claim(runs, folder, size):
     locks = folder / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
     claimed = {}
-    for run in runs:
-        if claimed and group_of(run) != group_of(next(iter(claimed))):
-            continue
-        lock = FileLock(locks / run.name)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            continue
-        if result_file(folder, run).exists():  # another process has just made it
-            lock.release()
-            continue
-        claimed[run] = lock
-        if len(claimed) == size:
-            break
+    try:
+        for run in runs:
+            if len(claimed) == size:
+                break
+            if claimed and group_of(run) != group_of(next(iter(claimed))):
+                continue
+            claimed[run] = FileLock(locks / run.name)
+            if not acquired(claimed[run]) or result_file(folder, run).exists():
+                release({run: claimed.pop(run)})  # another process makes it, or has just made it
+    except BaseException:  # an interrupt: its traceback may be kept, and must not keep the locks
+        release(claimed)
+        raise
     return claimed
+
+
+def acquired(lock):
+    """Acquire the lock if it is free; return whether it was."""
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return False
+    return True
 
 
 def release(claimed):
@@ -93,10 +100,10 @@ def write_lines(file, rows):
 def read_lines(file):
     """The rows of a file of JSON lines. Raises ValueError if it is none."""
     rows = []
-    for number, line in enumerate(Path(file).read_text().splitlines(), 1):
+    for number, line in enumerate(Path(file).read_bytes().splitlines(), 1):
         try:
             row = json.loads(line)
-            run_of(row)
+            run_of(row), row["accuracy"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"line {number} of {file} is not the result of a run") from error
         rows.append(row)
