@@ -44,18 +44,3 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory):
-    """The rows of the plan of tiny_cifar, made in one go."""
-    import tiny_cifar
-
-    folder = tmp_path_factory.mktemp("undisturbed") / "new" / "folder"
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("make_row", "load"):  # which `make` replaces: it is made for a process alone
-            patch.setattr(tiny_cifar.comparison, name, getattr(tiny_cifar.comparison, name))
-        tiny_cifar.make(folder, folder.parent.parent / "log")
-    torch.set_num_threads(threads)
-    return tiny_cifar.comparison.read_rows(folder)

@@ -164,10 +164,13 @@ def import_rows():
 def training_rows():
     setup, data = bench_cifar.settings()
     steps = len(data.train.labels) // setup.batch_size
-    names = ("ours", "bare", "copied", "arithmetic")
-    actions = [partial(getattr(bench_cifar, name), setup, data, steps) for name in names]
+    loops = (bench_cifar.ours, bench_cifar.bare, bench_cifar.copied)
+    actions = [partial(loop, setup, data, steps) for loop in loops]
+    multiply, worth = bench_cifar.arithmetic(setup, data)
     actions[0]()  # the first steps of a process are slower
-    ours, bare, copied, floor = (seconds / steps for seconds in medians(5, *actions))
+    *times, products = medians(5, *actions, multiply)
+    ours, bare, copied = (seconds / steps for seconds in times)
+    floor = products / worth
     device = data.train.labels.device.type
     step = f"training step, {device}:"
     epoch = 45_000 // setup.batch_size

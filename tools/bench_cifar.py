@@ -27,6 +27,8 @@ from lrcore.cifar.training import (
 )
 
 STEPS = {"cpu": 36, "mps": 100, "cuda": 400}
+# size of a matrix and number of products: as fast as it gets, and long enough to be timed
+PRODUCTS = {"cpu": (1024, 20), "mps": (2048, 100), "cuda": (4096, 1000)}
 
 
 def settings():
@@ -102,14 +104,21 @@ def copied(setup, data, steps):
         loss.item()  # it adds up the loss at each step
 
 
-def arithmetic(setup, data, steps):
-    """The multiplications and additions of the same steps, as large matrix products."""
+def arithmetic(setup, data):
+    """Large matrix products, to time: a function that makes some, and what one call is worth.
+
+    That is a number of optimizer steps: those with as many multiplications and additions.
+    """
     device = data.train.labels.device
-    size = {"cpu": 1024, "mps": 2048, "cuda": 8192}[device.type]
+    size, products = PRODUCTS[device.type]
     matrix = torch.randn(size, size, device=device, dtype=best_precision(device))
-    for _ in range(max(1, round(operations(setup, data) * steps / (2 * size**3)))):
-        product = matrix @ matrix
-    product.sum().item()
+
+    def multiply():
+        for _ in range(products):
+            product = matrix @ matrix
+        product[0, 0].item()  # waits for the device
+
+    return multiply, products * 2 * size**3 / operations(setup, data)
 
 
 def operations(setup, data):
