@@ -45,19 +45,21 @@ serve: $(BOOK) ## serve the built book on this machine (PORT=8000)
 	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
+# it grades, too: the package classroom lies beside tools
+bench: export PYTHONPATH := $(CURDIR)
 bench: browser $(BOOK) ## measure what the book promises on speed and size
 	@$(BIN)/python tools/bench.py
 
 assignments: $(READY) ## write the problem sets to hand out: _build/assignments
-	@$(BIN)/python tools/classroom release
+	@$(BIN)/python -m classroom release
 
 grade: $(READY) ## grade collected notebooks (make grade DIR=folder, more: OPTIONS=--help)
 	@test -n "$(DIR)$(OPTIONS)" || { echo "Name a folder: make grade DIR=collected" >&2; exit 1; }
-	@$(BIN)/python tools/classroom grade $(if $(DIR),'$(DIR)') $(OPTIONS)
+	@$(BIN)/python -m classroom grade $(if $(DIR),'$(DIR)') $(OPTIONS)
 
 clean: ## remove all that was built (not .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis dist
-	find lrcore tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+	find lrcore classroom tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 	  -prune -exec rm -rf {} +
 
 # The parts of `make test`, each also a target of its own.

@@ -20,8 +20,6 @@ from typing import NamedTuple
 import bench_cifar
 import nbformat
 from bench_pages import page_moves
-from classroom.batch import grade_folder
-from classroom.course import COURSE
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
@@ -29,6 +27,8 @@ from repository import is_set_up
 from torch.optim.lr_scheduler import MultiplicativeLR, ReduceLROnPlateau, StepLR
 from tqdm import tqdm
 
+from classroom.batch import grade_folder
+from classroom.course import COURSE
 from lrcore import explore, explorer_live, toy, trace
 from lrcore.explorer import FORMULAS
 from lrcore.plotting import STYLE
