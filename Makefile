@@ -8,8 +8,8 @@ COLAB := .venv-colab
 PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
 BOOK := _build/html/index.html
-SOURCES := _config.yml _toc.yml references.bib tools/book_extension.py \
-	$(wildcard chapters/*.ipynb) $(wildcard chapters/*.md) $(wildcard _static/*) $(wildcard assets/*)
+SOURCES := _config.yml _toc.yml references.bib $(wildcard book/*.py book/static/*) \
+	$(wildcard chapters/*.ipynb) $(wildcard chapters/*.md) $(wildcard assets/*)
 
 # Kernels keep their state (history, profile) out of the home directory, and read no settings there
 # that could change an output. The kernel is the one in .venv, whatever else is installed.
@@ -59,7 +59,7 @@ grade: $(READY) ## grade collected notebooks (make grade DIR=folder, more: OPTIO
 
 clean: ## remove all that was built (not .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis dist
-	find lrcore classroom tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+	find lrcore book classroom tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 	  -prune -exec rm -rf {} +
 
 # The parts of `make test`, each also a target of its own.

@@ -122,7 +122,7 @@ def test_nothing_says_where_to_download_from(root):
     build = ["Makefile", "pyproject.toml", "requirements.in", "requirements.txt", ".ci/run"]
     build += ["requirements-colab.in", "requirements-colab.txt"]
     files = [root / name for name in build]
-    for folder in ("tools", "classroom", ".github/workflows", "chapters"):
+    for folder in ("tools", "book", "book/static", "classroom", ".github/workflows", "chapters"):
         files += root.glob(f"{folder}/*")
     option = re.compile(r"--(extra-)?index-url|--find-links|--trusted-host|\bindex-url\b")
     for path in files:
