@@ -12,7 +12,7 @@ from importlib.resources import files
 
 import ipywidgets
 
-from lrcore.explorer import on_grid, options, summary
+from lrcore.explorer.model import on_grid, options, summary
 from lrcore.plotting import embedded, panels_png
 from lrcore.sources import definition, source
 from lrcore.toy import expected_losses
@@ -32,7 +32,7 @@ def html(explorer):
     return PAGE.format(
         id=name,
         title=escaping.escape(explorer.name),
-        style=files("lrcore").joinpath("explorer.css").read_text(),
+        style=files("lrcore.explorer").joinpath("explorer.css").read_text(),
         controls="\n".join(_control(n, w, explorer.start[n]) for n, w in explorer.widgets.items()),
         picture=picture,
         summary=words,
@@ -61,7 +61,7 @@ def script(explorer):
             f"explore: the functions of {explorer.name} use {', '.join(missing)}; a page has only "
             "simple Python, numbers, strings, lists and math's " + ", ".join(MATH)
         )
-    library = files("lrcore").joinpath("explorer.js").read_text()
+    library = files("lrcore.explorer").joinpath("explorer.js").read_text()
     return "\n".join(
         [
             f"const math = {_object(MATH)};",

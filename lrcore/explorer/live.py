@@ -7,7 +7,7 @@ import html
 
 import ipywidgets
 
-from lrcore.explorer import summary
+from lrcore.explorer.model import summary
 from lrcore.plotting import panels_png
 
 
