@@ -29,11 +29,11 @@ from torch.optim.lr_scheduler import (
 from torch.optim.swa_utils import SWALR
 
 from lrcore import explore, toy, trace
-from lrcore.explorer import FORMULAS, MOMENTUM_FORMULAS, live
+from lrcore.explorer import FORMULAS, MOMENTUM_FORMULAS, live, model
 from lrcore.explorer.model import ends, first_difference, options, summary
 from lrcore.explorer.page import html as page_of
 from lrcore.formulas import cosine_annealing_lr, linear_lr
-from lrcore.plotting import panels_png
+from lrcore.plotting import embedded, panels_png
 from lrcore.schedulers import WarmupRestarts
 
 # ---------------------------------------------------------- functions that students might write
@@ -554,6 +554,25 @@ def test_the_bundle_serves_a_page_and_a_kernel(monkeypatch):
     assert bundle["text/plain"] == "<Explorer of StepLR>"
     assert bundle["text/html"] == page
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == box.model_id
+
+
+@of_the_page
+def test_both_ways_to_show_an_explorer_share_their_first_picture(monkeypatch):
+    drawn = []
+
+    def draw(*asked):
+        drawn.append(panels_png(*asked))
+        return drawn[-1]
+
+    monkeypatch.setattr(model, "panels_png", draw)
+    explorer = make(StepLR)
+    page = explorer._repr_mimebundle_()["text/html"]
+    assert drawn == [panels_png(explorer.panels, explorer.curves(explorer.start))]
+    assert embedded(drawn[0]) in page
+
+    explorer.widgets["lr"].value = 2.0  # moves the live one alone
+    assert len(drawn) == 2 and drawn[0] != drawn[1]
+    assert page_of(explorer) == page
 
 
 def test_without_pscript_only_the_live_widgets_are_left(monkeypatch):

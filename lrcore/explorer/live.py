@@ -8,7 +8,6 @@ import html
 import ipywidgets
 
 from lrcore.explorer.model import summary
-from lrcore.plotting import panels_png
 
 
 def show(explorer):
@@ -28,7 +27,7 @@ def show(explorer):
         text = ""
         if curves.rate:
             drawn = curves
-            picture.value = panels_png(explorer.panels, curves, pinned)
+            picture.value = explorer.picture(curves, pinned)
             text = summary(curves.rate, curves.loss)
         if curves.error:
             text += f" {explorer.name} stops at step {len(curves.rate)}: {curves.error!r}"

@@ -1,4 +1,4 @@
-"""What an explorer offers and what torch says to it: its controls, curves, code and summary."""
+"""What an explorer offers, and what torch says to it: controls, curves, pictures, code."""
 
 import inspect
 import math
@@ -9,6 +9,7 @@ import ipywidgets
 from torch.optim import lr_scheduler, swa_utils
 
 from lrcore import formulas
+from lrcore.plotting import panels_png
 from lrcore.schedulers import WarmupRestarts
 from lrcore.sources import definition, import_line
 from lrcore.toy import expected_losses
@@ -101,6 +102,7 @@ class Model:
             offered = ends(widget) if name in self.widgets else [self.fixed[name]]
             for function in filter(callable, offered):
                 _require_def(name, function)
+        self._drawn = (None, None)
         self.start = self.values()
         self.panels = self._try_values()
 
@@ -255,6 +257,15 @@ class Model:
         return curves
 
     # --- showing
+
+    def picture(self, curves, pinned=None):
+        """A PNG of `curves`, a pinned curve under them.
+
+        The last one is kept: the two views begin with the same.
+        """
+        if self._drawn[0] != (curves, pinned):
+            self._drawn = ((curves, pinned), panels_png(self.panels, curves, pinned))
+        return self._drawn[1]
 
     def code_template(self):
         """Torch code with a ${name} for the text of every value (see `texts`)."""

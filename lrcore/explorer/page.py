@@ -13,7 +13,7 @@ from importlib.resources import files
 import ipywidgets
 
 from lrcore.explorer.model import on_grid, options, summary
-from lrcore.plotting import embedded, panels_png
+from lrcore.plotting import embedded
 from lrcore.sources import definition, source
 from lrcore.toy import expected_losses
 
@@ -24,7 +24,7 @@ def html(explorer):
     if code is None:
         return None
     curves = explorer.curves(explorer.start)
-    picture = embedded(panels_png(explorer.panels, curves))
+    picture = embedded(explorer.picture(curves))
     words = escaping.escape(summary(curves.rate, curves.loss))
     # the same explorer always has the same name, so that stored outputs do not change
     name = "lr-explorer-" + hashlib.sha256(code.encode()).hexdigest()[:8]
