@@ -59,12 +59,12 @@ grade: $(READY) ## grade collected notebooks (make grade DIR=folder, more: OPTIO
 
 clean: ## remove all that was built (not .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis dist
-	find lrcore book classroom tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
-	  -prune -exec rm -rf {} +
+	find lrcore book classroom tests tools chapters \
+	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # The parts of `make test`, each also a target of its own.
 
-ELSEWHERE := test_pages.py test_lab.py test_colab.py
+ELSEWHERE := book/test_pages.py book/test_colab.py explorer/test_lab.py
 
 browser: $(READY)
 	@$(BIN)/python tools/browser.py
@@ -89,14 +89,14 @@ notebooks: $(READY)
 
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
-	@$(PYTEST) tests/test_pages.py -n 2 --dist loadgroup
-	@$(PYTEST) tests/test_lab.py
+	@$(PYTEST) tests/book/test_pages.py -n 2 --dist loadgroup
+	@$(PYTEST) tests/explorer/test_lab.py
 
 # The packages there are older, and other packages warn that they are.
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
 	@echo "== every chapter and the sliders, with Colab's versions"
 	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
-	  tests/test_colab.py tests/test_live.py
+	  tests/book/test_colab.py tests/explorer/test_live.py
 
 $(BOOK): $(READY) $(SOURCES)
 	@rm -rf _build/html
