@@ -8,8 +8,8 @@ COLAB := .venv-colab
 PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
 BOOK := _build/html/index.html
-SOURCES := _config.yml _toc.yml references.bib tools/book_extension.py \
-	$(wildcard chapters/*.ipynb) $(wildcard chapters/*.md) $(wildcard _static/*) $(wildcard assets/*)
+SOURCES := _config.yml _toc.yml references.bib $(wildcard book/*.py book/static/*) \
+	$(wildcard chapters/*.ipynb) $(wildcard chapters/*.md) $(wildcard assets/*)
 
 # Kernels keep their state (history, profile) out of the home directory, and read no settings there
 # that could change an output. The kernel is the one in .venv, whatever else is installed.
@@ -45,24 +45,26 @@ serve: $(BOOK) ## serve the built book on this machine (PORT=8000)
 	@echo "The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
+# it grades, too: the package classroom lies beside tools
+bench: export PYTHONPATH := $(CURDIR)
 bench: browser $(BOOK) ## measure what the book promises on speed and size
 	@$(BIN)/python tools/bench.py
 
 assignments: $(READY) ## write the problem sets to hand out: _build/assignments
-	@$(BIN)/python tools/classroom release
+	@$(BIN)/python -m classroom release
 
 grade: $(READY) ## grade collected notebooks (make grade DIR=folder, more: OPTIONS=--help)
 	@test -n "$(DIR)$(OPTIONS)" || { echo "Name a folder: make grade DIR=collected" >&2; exit 1; }
-	@$(BIN)/python tools/classroom grade $(if $(DIR),'$(DIR)') $(OPTIONS)
+	@$(BIN)/python -m classroom grade $(if $(DIR),'$(DIR)') $(OPTIONS)
 
 clean: ## remove all that was built (not .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis dist
-	find lrcore tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) \
-	  -prune -exec rm -rf {} +
+	find lrcore book classroom tests tools chapters \
+	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # The parts of `make test`, each also a target of its own.
 
-ELSEWHERE := test_pages.py test_lab.py test_colab.py
+ELSEWHERE := book/test_pages.py book/test_colab.py explorer/test_lab.py
 
 browser: $(READY)
 	@$(BIN)/python tools/browser.py
@@ -87,14 +89,14 @@ notebooks: $(READY)
 
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
-	@$(PYTEST) tests/test_pages.py -n 2 --dist loadgroup
-	@$(PYTEST) tests/test_lab.py
+	@$(PYTEST) tests/book/test_pages.py -n 2 --dist loadgroup
+	@$(PYTEST) tests/explorer/test_lab.py
 
 # The packages there are older, and other packages warn that they are.
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
 	@echo "== every chapter and the sliders, with Colab's versions"
 	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
-	  tests/test_colab.py tests/test_live.py
+	  tests/book/test_colab.py tests/explorer/test_live.py
 
 $(BOOK): $(READY) $(SOURCES)
 	@rm -rf _build/html

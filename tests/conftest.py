@@ -1,4 +1,4 @@
-"""Shared by the tests: where things are. (`tools` is on the path too: see pyproject.toml.)"""
+"""Shared by the tests: where things are. (What else is on the path stands in pyproject.toml.)"""
 
 import re
 import signal

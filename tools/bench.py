@@ -20,8 +20,6 @@ from typing import NamedTuple
 import bench_cifar
 import nbformat
 from bench_pages import page_moves
-from classroom.batch import grade_folder
-from classroom.course import COURSE
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
@@ -29,8 +27,10 @@ from repository import is_set_up
 from torch.optim.lr_scheduler import MultiplicativeLR, ReduceLROnPlateau, StepLR
 from tqdm import tqdm
 
-from lrcore import explore, explorer_live, toy, trace
-from lrcore.explorer import FORMULAS
+from classroom.batch import grade_folder
+from classroom.course import COURSE
+from lrcore import explore, toy, trace
+from lrcore.explorer import FORMULAS, live
 from lrcore.plotting import STYLE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,7 +84,7 @@ def size_rows(pages):
 
 def live_rows():
     explorer = explore(StepLR, lr=(0.1, 1.0, 0.1), step_size=(5, 50, 5))
-    explorer_live.show(explorer)
+    live.show(explorer)
     slider = explorer.widgets["step_size"]
     curves = explorer.curves(explorer.start)
     rate, loss = explorer.panels

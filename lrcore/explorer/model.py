@@ -1,9 +1,4 @@
-"""The explorer: sliders that move a learning-rate curve and show what the curve buys.
-
-`explore` reads its arguments, tries them on the real torch scheduler and returns an `Explorer`.
-An `Explorer` shows itself in two ways: as live widgets where there is a kernel
-(`explorer_live`), and as a page that needs none (`explorer_page`).
-"""
+"""What an explorer offers, and what torch says to it: controls, curves, pictures, code."""
 
 import inspect
 import math
@@ -14,6 +9,7 @@ import ipywidgets
 from torch.optim import lr_scheduler, swa_utils
 
 from lrcore import formulas
+from lrcore.plotting import panels_png
 from lrcore.schedulers import WarmupRestarts
 from lrcore.sources import definition, import_line
 from lrcore.toy import expected_losses
@@ -40,6 +36,9 @@ MOMENTUM_FORMULAS = {
     lr_scheduler.CyclicLR: formulas.cyclic_momentum,
     lr_scheduler.OneCycleLR: formulas.one_cycle_momentum,
 }
+
+LR = 0.5  # the optimizer's own rate, unless another is asked for
+STEPS = 100  # optimizer steps
 
 
 class Curves(NamedTuple):
@@ -70,36 +69,8 @@ PANELS = {
 }
 
 
-def explore(scheduler, lr=0.5, steps=100, formula=None, metric=None, **controls):
-    """Sliders for a learning-rate scheduler; reads like `ipywidgets.interact`.
-
-        explore(StepLR, lr=(0.1, 1, 0.1), step_size=(5, 50, 5), gamma=(0.1, 0.9, 0.1))
-
-    `scheduler` is called as `scheduler(optimizer, **values)`: a scheduler class, or a function
-    that returns a scheduler. `lr` is the optimizer's own rate, `steps` the number of optimizer
-    steps, with one `scheduler.step()` after each. `controls` are the scheduler's parameters.
-    As for `interact`, a tuple is a range, a list or dict a menu, a boolean a check box, a widget
-    itself; each starts at the scheduler's own default where that is on offer. A plain number or
-    string is held fixed (`interact` would make a range that reaches below 0).
-
-    `formula(t, base_lr, ...)` gives the same curve in plain Python, for the page without a
-    kernel; the schedulers in `FORMULAS` have theirs. `metric(t, ...)` makes the values that
-    ReduceLROnPlateau watches, one per step; its parameters can be controls too.
-
-    Raises TypeError for a parameter that nobody takes or that is missing, and for a control of
-    an unknown kind; ValueError for values that the scheduler refuses, for which formula and
-    torch disagree, or that no page can compute. Each names the parameter and the value.
-    """
-    from lrcore import explorer_page  # it needs this module
-
-    explorer = Explorer(scheduler, formula, metric, {"lr": lr, "steps": steps, **controls})
-    # now, because an error while it is shown would not stop the cell
-    explorer_page.script(explorer)
-    return explorer
-
-
-class Explorer:
-    """A scheduler, its controls and its curves. Made by `explore`."""
+class Model:
+    """A scheduler, its controls and its curves: what `explore` is asked for."""
 
     def __init__(self, scheduler, formula, metric, controls):
         if not inspect.isclass(scheduler):
@@ -118,7 +89,7 @@ class Explorer:
                 "a function (t, base_lr, ...) of plain numbers"
             )
         self._check_names(controls)
-        own = {"lr": _parameters(explore)["lr"], "steps": _parameters(explore)["steps"]}
+        own = {"lr": LR, "steps": STEPS}
         self.defaults = {**own, **_parameters(metric), **_parameters(scheduler)}
         self.widgets = {}
         self.fixed = {}
@@ -131,6 +102,7 @@ class Explorer:
             offered = ends(widget) if name in self.widgets else [self.fixed[name]]
             for function in filter(callable, offered):
                 _require_def(name, function)
+        self._drawn = (None, None)
         self.start = self.values()
         self.panels = self._try_values()
 
@@ -286,6 +258,15 @@ class Explorer:
 
     # --- showing
 
+    def picture(self, curves, pinned=None):
+        """A PNG of `curves`, a pinned curve under them.
+
+        The last one is kept: the two views begin with the same.
+        """
+        if self._drawn[0] != (curves, pinned):
+            self._drawn = ((curves, pinned), panels_png(self.panels, curves, pinned))
+        return self._drawn[1]
+
     def code_template(self):
         """Torch code with a ${name} for the text of every value (see `texts`)."""
         is_class = inspect.isclass(self.scheduler)
@@ -311,22 +292,6 @@ class Explorer:
 
     def _is_function(self, name):
         return callable(self.start[name])
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        from lrcore import explorer_live, explorer_page
-
-        # by hand, because ipywidgets 7 and 8 show widgets through different methods
-        view = {
-            "version_major": 2,
-            "version_minor": 0,
-            "model_id": explorer_live.show(self).model_id,
-        }
-        bundle = {
-            "text/plain": f"<Explorer of {self.name}>",
-            "application/vnd.jupyter.widget-view+json": view,
-        }
-        page = explorer_page.html(self)
-        return bundle if page is None else {**bundle, "text/html": page}
 
 
 RANGES = (ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.FloatLogSlider)

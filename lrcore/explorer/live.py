@@ -7,8 +7,7 @@ import html
 
 import ipywidgets
 
-from lrcore.explorer import summary
-from lrcore.plotting import panels_png
+from lrcore.explorer.model import summary
 
 
 def show(explorer):
@@ -28,7 +27,7 @@ def show(explorer):
         text = ""
         if curves.rate:
             drawn = curves
-            picture.value = panels_png(explorer.panels, curves, pinned)
+            picture.value = explorer.picture(curves, pinned)
             text = summary(curves.rate, curves.loss)
         if curves.error:
             text += f" {explorer.name} stops at step {len(curves.rate)}: {curves.error!r}"

@@ -7,6 +7,8 @@ import sys
 
 import nbformat
 import pytest
+from conftest import ROOT
+
 from classroom import course
 from classroom.course import COURSE, CourseError, problem_sets
 
@@ -29,8 +31,8 @@ def data(cell):
 def handed_out(tmp_path_factory):
     """The folder that the command writes."""
     folder = tmp_path_factory.mktemp("release") / "assignments"
-    command = [sys.executable, COURSE.parent / "tools" / "classroom", "release", "--to", folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    command = [sys.executable, "-m", "classroom", "release", "--to", folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(folder / f"{name}.ipynb") for name in SETS]
     return folder

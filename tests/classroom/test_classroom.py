@@ -18,6 +18,8 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from conftest import ROOT
+
 from classroom import collect, report, sandbox, worker
 from classroom import course as course_module
 from classroom.batch import grade_folder
@@ -27,7 +29,7 @@ SETS = problem_sets()
 POINTS = {"ps1": 12, "ps2": 10, "ps3": 13, "ps4": 18}
 WRITTEN = 5  # points of ps4, given by hand
 csv.field_size_limit(2**30)
-CLI = [sys.executable, Path(COURSE).parent / "tools" / "classroom"]
+CLI = [sys.executable, "-m", "classroom"]
 
 STEP = """
 def step_lr(t, base_lr, step_size, gamma):
@@ -149,7 +151,9 @@ def put(folder, path, content):
 
 def classroom(*arguments, **options):
     command = [*CLI, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=1500, **options)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=1500, **options
+    )
 
 
 def table(path):
@@ -409,7 +413,8 @@ def test_killed_grading_goes_on_where_it_was(course_copy, tmp_path):
     for student in "bc":
         put(folder, f"{student}/ps1.ipynb", solved(course_copy, "ps1"))
     command = [*CLI, "grade", folder, "--to", target, "--jobs", "1"]
-    grading = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    grading = subprocess.Popen(command, cwd=ROOT, **nowhere)
     outcomes = target / "outcomes"
     until = time.monotonic() + 300
     while not outcomes.exists() or len(list(outcomes.glob("ps1-*.json"))) < 2:

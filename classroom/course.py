@@ -19,7 +19,7 @@ from traitlets.config import Config, PyFileConfigLoader
 
 from classroom.files import replace_folder
 
-COURSE = Path(__file__).resolve().parents[2] / "assignments"
+COURSE = Path(__file__).resolve().parents[1] / "assignments"
 STUDENT = "student"  # each graded copy of the course knows one student, called this
 # What must not be in a student version. (nbgrader takes the lines between such marks away.)
 TEACHERS_ONLY = ("### BEGIN", "### END")

@@ -1,11 +1,8 @@
-"""The commands: see `python tools/classroom --help`."""
+"""The commands: see `python -m classroom --help`."""
 
 import argparse
 import sys
 from pathlib import Path
-
-if __name__ == "__main__":  # run as a folder: make `classroom` importable
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from classroom import batch, sandbox
 from classroom.course import COURSE, CourseError, release

@@ -9,8 +9,9 @@ import pytest
 from matplotlib import pyplot as plt
 from torch.optim.lr_scheduler import CyclicLR, LambdaLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from lrcore import explore, explorer_live, plotting, toy
-from lrcore.explorer import summary
+from lrcore import explore, plotting, toy
+from lrcore.explorer.live import show
+from lrcore.explorer.model import summary
 
 matplotlib.use("agg")
 
@@ -26,7 +27,7 @@ class Live:
 
     def __init__(self, scheduler, **controls):
         self.explorer = explore(scheduler, **controls)
-        self.box = explorer_live.show(self.explorer)
+        self.box = show(self.explorer)
         self.controls = self.explorer.widgets
         *_, self.buttons, self.image, self.words, self.code = self.box.children
         self.pin, self.reset = self.buttons.children

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from execute import write_whole
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -19,6 +18,7 @@ from classroom import course as course_module
 from classroom import report, sandbox, worker
 from classroom.collect import collect
 from classroom.course import COURSE, CourseError
+from classroom.files import write_whole
 
 SPARE = 60  # seconds beyond the limit of a notebook until its whole process is ended
 

@@ -1,10 +1,12 @@
 """What is installed: the wheel of lrcore, the pins of the book, and from where."""
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import packages_distributions
 
 import pytest
 from packaging.requirements import Requirement
@@ -89,6 +91,41 @@ def test_lrcore_asks_for_lower_bounds_alone(project):
         assert operators == {">="}, requirement
 
 
+def imported(path):
+    """The packages that a module imports, wherever in it, by the names they are imported by."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.split(".")[0])
+    return found - sys.stdlib_module_names - {"lrcore"}
+
+
+# The extras that a part of lrcore may ask for, by its path; the last that fits counts.
+EXTRAS = {
+    "": [],
+    "explorer/page.py": ["static"],
+    "cifar/": ["cifar"],
+    "cifar/cluster.py": ["cifar", "cluster"],
+}
+
+
+def test_lrcore_declares_all_that_it_imports(root, project):
+    """That another package brings it today is luck."""
+    distributions = packages_distributions()
+    missing = []
+    for path in sorted((root / "lrcore").rglob("*.py")):
+        place = path.relative_to(root / "lrcore").as_posix()
+        extras = [extras for start, extras in EXTRAS.items() if place.startswith(start)][-1]
+        texts = project["dependencies"] + sum(map(project["optional-dependencies"].get, extras), [])
+        declared = {canonicalize_name(Requirement(text).name) for text in texts}
+        for name in sorted(imported(path)):
+            if not declared & set(map(canonicalize_name, distributions.get(name, []))):
+                missing.append(f"{place} imports {name}")
+    assert not missing
+
+
 def test_every_requirement_is_pinned(root):
     wrong = [line for line in pins(root) if not PIN.match(line)]
     assert not wrong
@@ -122,7 +159,8 @@ def test_nothing_says_where_to_download_from(root):
     build = ["Makefile", "pyproject.toml", "requirements.in", "requirements.txt", ".ci/run"]
     build += ["requirements-colab.in", "requirements-colab.txt"]
     files = [root / name for name in build]
-    files += [*root.glob("tools/*"), *root.glob(".github/workflows/*"), *root.glob("chapters/*")]
+    for folder in ("tools", "book", "book/static", "classroom", ".github/workflows", "chapters"):
+        files += root.glob(f"{folder}/*")
     option = re.compile(r"--(extra-)?index-url|--find-links|--trusted-host|\bindex-url\b")
     for path in files:
         if path.is_file():

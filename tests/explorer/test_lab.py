@@ -20,7 +20,7 @@ from playwright.sync_api import TimeoutError, expect, sync_playwright
 from torch.optim.lr_scheduler import StepLR
 
 from lrcore import explore, trace
-from lrcore.explorer import summary
+from lrcore.explorer.model import summary
 from lrcore.plotting import panels_png
 
 WAIT = 120  # seconds, for the server, the page and the kernel to start

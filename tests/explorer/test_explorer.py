@@ -28,10 +28,12 @@ from torch.optim.lr_scheduler import (
 )
 from torch.optim.swa_utils import SWALR
 
-from lrcore import explore, explorer_live, explorer_page, toy, trace
-from lrcore.explorer import FORMULAS, MOMENTUM_FORMULAS, ends, first_difference, options, summary
+from lrcore import explore, toy, trace
+from lrcore.explorer import FORMULAS, MOMENTUM_FORMULAS, live, model
+from lrcore.explorer.model import ends, first_difference, options, summary
+from lrcore.explorer.page import html as page_of
 from lrcore.formulas import cosine_annealing_lr, linear_lr
-from lrcore.plotting import panels_png
+from lrcore.plotting import embedded, panels_png
 from lrcore.schedulers import WarmupRestarts
 
 # ---------------------------------------------------------- functions that students might write
@@ -120,7 +122,7 @@ def made(scheduler):
     """An explorer, its page, and two settings of it: the start and another."""
     explorer = make(scheduler)
     settings = [explorer.start, {**explorer.start, **EXPLORERS[scheduler][1]}]
-    return explorer, explorer_page.html(explorer), settings
+    return explorer, page_of(explorer), settings
 
 
 # Colab, and so .venv-colab, has no PScript: there is no page there. `make unit` has it.
@@ -168,7 +170,7 @@ def test_the_code_gives_the_curve(scheduler):
 @every_scheduler
 def test_the_page_stands_alone_and_never_changes(scheduler):
     _, page, _ = made(scheduler)
-    assert page == explorer_page.html(make(scheduler))
+    assert page == page_of(make(scheduler))
     assert set(re.findall(r"https?://[^\"'\s)]+", page)) <= {"http://www.w3.org/2000/svg"}
     assert not re.search(r"(?:src|href)=[\"'](?!data:)", page)
     assert not re.search(r"0x[0-9a-f]{6}", page)  # the address of an object
@@ -264,7 +266,7 @@ def test_a_widget_stands_where_an_html_slider_can():
     )
     assert explorer.start["lr"] == pytest.approx(10**-0.3, rel=1e-3)
     assert explorer.start["step_size"] == 20
-    page = explorer_page.html(explorer)
+    page = page_of(explorer)
     assert 'value="-0.3" data-base="10"' in page
 
 
@@ -547,17 +549,36 @@ def test_summary_says_what_the_curve_does():
 def test_the_bundle_serves_a_page_and_a_kernel(monkeypatch):
     explorer, page, _ = made(StepLR)
     box = ipywidgets.VBox()
-    monkeypatch.setattr(explorer_live, "show", lambda shown: box)
+    monkeypatch.setattr(live, "show", lambda shown: box)
     bundle = explorer._repr_mimebundle_()
     assert bundle["text/plain"] == "<Explorer of StepLR>"
     assert bundle["text/html"] == page
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == box.model_id
 
 
+@of_the_page
+def test_both_ways_to_show_an_explorer_share_their_first_picture(monkeypatch):
+    drawn = []
+
+    def draw(*asked):
+        drawn.append(panels_png(*asked))
+        return drawn[-1]
+
+    monkeypatch.setattr(model, "panels_png", draw)
+    explorer = make(StepLR)
+    page = explorer._repr_mimebundle_()["text/html"]
+    assert drawn == [panels_png(explorer.panels, explorer.curves(explorer.start))]
+    assert embedded(drawn[0]) in page
+
+    explorer.widgets["lr"].value = 2.0  # moves the live one alone
+    assert len(drawn) == 2 and drawn[0] != drawn[1]
+    assert page_of(explorer) == page
+
+
 def test_without_pscript_only_the_live_widgets_are_left(monkeypatch):
     monkeypatch.setitem(sys.modules, "pscript", None)
     explorer = make(StepLR)
-    assert explorer_page.html(explorer) is None
+    assert page_of(explorer) is None
     assert set(explorer._repr_mimebundle_()) == {
         "text/plain",
         "application/vnd.jupyter.widget-view+json",
@@ -566,7 +587,7 @@ def test_without_pscript_only_the_live_widgets_are_left(monkeypatch):
 
 @of_the_page
 def test_labels_and_texts_cannot_break_out_of_the_page():
-    page = explorer_page.html(explore(StepLR, step_size={"</select><b>&": 5, "x": 6}))
+    page = page_of(explore(StepLR, step_size={"</select><b>&": 5, "x": 6}))
     assert "<b>" not in page
     assert "&lt;/select&gt;&lt;b&gt;&amp;" in page
 

@@ -12,8 +12,8 @@ from importlib.resources import files
 
 import ipywidgets
 
-from lrcore.explorer import on_grid, options, summary
-from lrcore.plotting import embedded, panels_png
+from lrcore.explorer.model import on_grid, options, summary
+from lrcore.plotting import embedded
 from lrcore.sources import definition, source
 from lrcore.toy import expected_losses
 
@@ -24,7 +24,7 @@ def html(explorer):
     if code is None:
         return None
     curves = explorer.curves(explorer.start)
-    picture = embedded(panels_png(explorer.panels, curves))
+    picture = embedded(explorer.picture(curves))
     words = escaping.escape(summary(curves.rate, curves.loss))
     # the same explorer always has the same name, so that stored outputs do not change
     name = "lr-explorer-" + hashlib.sha256(code.encode()).hexdigest()[:8]
@@ -32,7 +32,7 @@ def html(explorer):
     return PAGE.format(
         id=name,
         title=escaping.escape(explorer.name),
-        style=files("lrcore").joinpath("explorer.css").read_text(),
+        style=files("lrcore.explorer").joinpath("explorer.css").read_text(),
         controls="\n".join(_control(n, w, explorer.start[n]) for n, w in explorer.widgets.items()),
         picture=picture,
         summary=words,
@@ -61,7 +61,7 @@ def script(explorer):
             f"explore: the functions of {explorer.name} use {', '.join(missing)}; a page has only "
             "simple Python, numbers, strings, lists and math's " + ", ".join(MATH)
         )
-    library = files("lrcore").joinpath("explorer.js").read_text()
+    library = files("lrcore.explorer").joinpath("explorer.js").read_text()
     return "\n".join(
         [
             f"const math = {_object(MATH)};",

@@ -101,7 +101,7 @@ def test_what_colab_lacks_is_not_here():
 def test_every_module_of_lrcore_can_be_imported():
     """Also those of the comparison, which only its chapter imports."""
     found = {module.name for module in pkgutil.walk_packages(lrcore.__path__, "lrcore.")}
-    assert {"lrcore.explorer_page", "lrcore.cifar.data", "lrcore.cifar.results"} <= found
+    assert {"lrcore.explorer.page", "lrcore.cifar.data", "lrcore.cifar.results"} <= found
     for name in sorted(found - {"lrcore.cifar.cluster"}):
         importlib.import_module(name)
     with pytest.raises(ImportError, match="a cluster needs Ray"):

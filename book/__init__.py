@@ -1,0 +1,1 @@
+"""What turns the notebooks into pages: the Sphinx extension, and the static files it serves."""
