@@ -46,7 +46,7 @@ def rehearse(*arguments, smaller=""):
     """Run the tool with the packages of a machine of a cluster, and return what it shows."""
     program = MACHINE_OF_A_CLUSTER + smaller + "\nimport gpu\ngpu.main()"
     here = Path(__file__).parent
-    path = os.pathsep.join([str(here), str(here.parent / "tools"), *sys.path])
+    path = os.pathsep.join([str(here), str(here.parents[1] / "tools"), *sys.path])
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, "TQDM_DISABLE": "1"},

@@ -704,8 +704,8 @@ def test_no_needed_package_is_forgotten(root):
     extra = {Requirement(text).name for text in project["optional-dependencies"]["cifar"]}
     files = Path(lrcore.cifar.__file__).parent.glob("*.py")
     used = {name for file in files for name in imported(file)} - sys.stdlib_module_names
-    # lrcore itself needs the first ones; pooch brings requests; ray is an extra of its own
-    used -= {"lrcore", "torch", "matplotlib", "requests", "ray"}
+    # lrcore itself needs the first ones; ray is an extra of its own
+    used -= {"lrcore", "torch", "matplotlib", "ray"}
     assert {"Pillow" if name == "PIL" else name for name in used} == extra
     assert set(lrcore.cifar.NEEDED) < extra
 
