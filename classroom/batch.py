@@ -18,7 +18,7 @@ from classroom import course as course_module
 from classroom import report, sandbox, worker
 from classroom.collect import collect
 from classroom.course import COURSE, CourseError
-from classroom.files import write_whole
+from lrcore.files import write_whole
 
 SPARE = 60  # seconds beyond the limit of a notebook until its whole process is ended
 

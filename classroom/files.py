@@ -1,18 +1,8 @@
-"""Files and folders that appear whole or not at all."""
+"""Folders that appear whole or not at all (files: lrcore.files)."""
 
 import os
 import shutil
 from pathlib import Path
-
-
-def write_whole(path, text):
-    """Write `text` to `path` entirely or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def replace_folder(new, target):

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from classroom.collect import readable
 from classroom.course import CourseError
-from classroom.files import write_whole
+from lrcore.files import write_whole
 
 RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes what begins so for a formula
 GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "reason", "notes", "file"]

@@ -9,8 +9,6 @@ from importlib import import_module
 
 from lrcore import formulas, toy
 from lrcore.checks import check
-from lrcore.schedulers import WarmupRestarts
-from lrcore.tracing import trace
 
 __version__ = "0.1.0"
 
@@ -27,13 +25,15 @@ __all__ = [
     "trace",
 ]
 
-# Loaded when they are first asked for: they need matplotlib and widgets, and a machine in a
-# cluster that only trains (lrcore.cifar) may have neither.
+# Loaded when they are first asked for: they need torch, matplotlib and widgets, which take seconds;
+# and a machine in a cluster that only trains (lrcore.cifar) may lack some of them.
 HOMES = {
+    "WarmupRestarts": "lrcore.schedulers",
     "explore": "lrcore.explorer",
     "plot_curves": "lrcore.plotting",
     "plot_schedules": "lrcore.plotting",
     "show_source": "lrcore.plotting",
+    "trace": "lrcore.tracing",
 }
 
 

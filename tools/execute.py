@@ -13,6 +13,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from lrcore.files import write_whole
+
 CELL_TIMEOUT = 120  # seconds, as in tests/nbval.args
 AT_ONCE = 2  # notebooks
 # A progress bar ends as a line with times in it. Two notebooks share the cores: threads of their
@@ -53,16 +55,6 @@ def clean(notebook):
             # The HTML form shows the same without a kernel, and has no random id.
             if "text/html" in output.get("data", {}):
                 output.data.pop(WIDGET_VIEW, None)
-
-
-def write_whole(path, text):
-    """Write `text` to `path` entirely or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 async def execute(path):

@@ -20,11 +20,12 @@ import bench_cifar
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from lrcore.cifar import PLANS, load, run, store, together
+from lrcore.cifar import PLANS, load, run, together
 from lrcore.cifar.comparison import GROUP, device_name
 from lrcore.cifar.networks import Task, augment, normalise, pictures
 from lrcore.cifar.together import Member, Together
 from lrcore.cifar.training import Setup, best_device, best_precision, train
+from lrcore.files import write_whole
 
 # candidates for the comparison, then the full network, which is measured to be compared with
 NETWORKS = [((24, 64, 128, 256), 2), ((16, 32, 64, 128), 1), ((16, 32, 64, 128), 2)]
@@ -101,7 +102,7 @@ class Table:
             return
         self.rows.append({**row, **self.where})
         print(f"{time.monotonic() - start:5.1f} s", json.dumps(row), flush=True)
-        store.write_whole(self.file, json.dumps(self.rows, indent=1) + "\n")
+        write_whole(self.file, json.dumps(self.rows, indent=1) + "\n")
 
 
 def setup_for(network, plan, precision):

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import nbformat
 import yaml
-from execute import write_whole
+
+from lrcore.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -2,12 +2,12 @@
 
 import functools
 import json
-import os
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from lrcore.cifar.plans import Run, run_of
+from lrcore.files import write_whole
 
 
 def result_file(folder, run):
@@ -116,16 +116,3 @@ def take_in(rows, folder):
     for row in rows:
         if not result_file(Path(folder), run_of(row)).exists():
             write_row(Path(folder), run_of(row), row)
-
-
-def write_whole(path, text):
-    """Write a file so that it is there whole or not at all, even if the power fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -19,8 +19,8 @@ from lrcore.cifar.store import (
     take_in,
     write_lines,
     write_row,
-    write_whole,
 )
+from lrcore.files import write_whole
 
 # two seeds of six runs each, then a judged run of each scheduler
 PLAN = Plan(
