@@ -327,7 +327,7 @@ PLANS = {
         ),
         Plan(
             "small",
-            "as fair and defaults, with a narrow network (about an hour on two CPU cores)",
+            "as fair and defaults, with a narrow network (an hour or two on a CPU)",
             **SMALL,
             defaults={2: 3},
             tuning={2: 2},
