@@ -171,6 +171,27 @@ def test_pages_are_published_with_the_address_of_their_repository(root):
     assert steps.index(f"make repository {github}") < steps.index("make book")
 
 
+def test_only_a_commit_whose_tests_passed_is_published(root):
+    workflows = root / ".github" / "workflows"
+    pages, tests = (
+        yaml.safe_load((workflows / f"{name}.yml").read_text()) for name in ("pages", "tests")
+    )
+    (trigger,) = pages[True].items()  # YAML takes "on" for a truth value
+    assert trigger[0] == "workflow_run" and trigger[1]["workflows"] == [tests["name"]]
+    build = pages["jobs"]["build"]
+    assert "workflow_run.conclusion == 'success'" in build["if"]
+    assert build["steps"][0]["with"]["ref"] == "${{ github.event.workflow_run.head_sha }}"
+
+
+def test_every_part_of_make_test_is_a_job(root):
+    makefile = (root / "Makefile").read_text()
+    parts = re.search(r"^test: (.*?) ##", makefile, re.MULTILINE)[1].split()
+    workflow = yaml.safe_load((root / ".github" / "workflows" / "tests.yml").read_text())
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
+    # style is in every job; the others are made for a part that needs them
+    assert set(matrix["part"]) == set(parts) - {"style", "browser", "bubblewrap", "book"}
+
+
 def test_a_branch_needs_an_address(root):
     command = ["make", "--silent", "--old-file=.venv/.ready", "repository", "BRANCH=dev"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
