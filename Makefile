@@ -20,14 +20,14 @@ export JUPYTER_PREFER_ENV_PATH := 1
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help book test execute lab repository serve bench clean assignments grade browser bubblewrap \
-	style unit notebooks pages test-colab pins
+	python style unit notebooks pages test-colab pins
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 book: $(BOOK) ## build the book: _build/html/index.html
 
-test: browser bubblewrap style book unit notebooks pages test-colab ## run every test
+test: python browser bubblewrap style book unit notebooks pages test-colab ## run every test
 	@echo "All tests passed."
 
 execute: $(READY) ## run all notebooks in place (or some: make execute CHAPTERS=chapters/step_lr.ipynb)
@@ -65,6 +65,11 @@ clean: ## remove all that was built (not .venv)
 # The parts of `make test`, each also a target of its own.
 
 ELSEWHERE := book/test_pages.py book/test_colab.py explorer/test_lab.py
+
+# Colab's versions have no builds for a newer one: said now, and not after all other tests.
+python: $(READY)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || { echo \
+	  "The tests need Python 3.10 to 3.13 (make clean; rm -r .venv; make test PYTHON=python3.13)." >&2; exit 1; }
 
 browser: $(READY)
 	@$(BIN)/python tools/browser.py
@@ -111,7 +116,8 @@ $(READY): requirements.txt pyproject.toml
 	  "Python's venv module is missing (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 	@test -e $@ || $(PYTHON) -m venv --clear .venv
 	@echo "Installing the book's requirements into .venv (the first time takes minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt || { echo \
+	  "The requirements could not be installed: see above. It takes a network." >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import matplotlib.font_manager'
@@ -119,7 +125,7 @@ $(READY): requirements.txt pyproject.toml
 
 # The same for Colab's versions. --no-deps: the list is complete, and one of its packages asks for
 # the notebook server, which no kernel needs. PyTorch is the one in .venv.
-$(COLAB)/.ready: requirements-colab.txt tools/share_torch.py $(READY)
+$(COLAB)/.ready: requirements-colab.txt tools/share_torch.py $(READY) | python
 	@test -e $@ || $(PYTHON) -m venv --clear $(COLAB)
 	@echo "Installing the versions that Colab has into $(COLAB)"
 	@$(COLAB)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \

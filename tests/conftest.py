@@ -1,5 +1,6 @@
 """Shared by the tests: where things are. (What else is on the path stands in pyproject.toml.)"""
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -13,6 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # process that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A proxy in the environment must not catch calls to this machine.
+for name in ("no_proxy", "NO_PROXY"):
+    os.environ[name] = ",".join([*filter(None, [os.environ.get(name)]), "127.0.0.1", "localhost"])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,6 +1,9 @@
 """tools/browser.py: a browser is found or named, and never silently missing."""
 
+import urllib.request
+
 import browser
+import bubblewrap
 import pytest
 
 
@@ -34,3 +37,17 @@ def test_one_clear_line_when_there_is_none(monkeypatch):
         browser.main()
     assert tried == [True]
     assert "\n" not in str(end.value)
+
+
+def test_a_proxy_does_not_catch_calls_to_this_machine(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    for host in ("127.0.0.1", "127.0.0.1:8888", "localhost"):
+        assert urllib.request.proxy_bypass(host)
+    assert not urllib.request.proxy_bypass("example.org")
+
+
+def test_where_no_sandbox_can_be_made_one_line_says_what_is_skipped(monkeypatch, capsys):
+    monkeypatch.setattr("sys.platform", "darwin")
+    bubblewrap.main()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("SKIPPED: the tests of grading")
