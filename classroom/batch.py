@@ -125,7 +125,7 @@ def grade_all(todo, outcomes, kept, course, in_sandbox, jobs, seconds):
             for one in todo:
                 if one.problem:
                     finish(one, failure(one.problem))
-            run(gradable, jobs, seconds, (course, template, in_sandbox), finish)
+            grade_each(gradable, jobs, seconds, (course, template, in_sandbox), finish)
 
 
 def prepare(course, names, template, in_sandbox):
@@ -141,7 +141,7 @@ def failure(reason):
     return {"status": "not graded", "reason": reason, "notes": [], "questions": []}
 
 
-def run(todo, jobs, seconds, given, finish):
+def grade_each(todo, jobs, seconds, given, finish):
     """One process for each submission, `jobs` at once. All end with this function."""
     # A fork has nbgrader loaded already; this process has no thread that a fork could break.
     context = multiprocessing.get_context("fork")

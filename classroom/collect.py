@@ -143,7 +143,7 @@ def whose(inner, sets):
         match = pattern.fullmatch(inner.stem)
         if match and not (folders and pattern is CANVAS and len(match["id"]) < 3):
             return of_match(match)
-    return plain(folders[0]) if folders else beside_set(inner.stem, sets), ""
+    return one_form(folders[0]) if folders else beside_set(inner.stem, sets), ""
 
 
 def beside_set(stem, sets):
@@ -159,17 +159,17 @@ def beside_set(stem, sets):
     for pattern in (before, after):
         match = re.fullmatch(pattern, stem, re.IGNORECASE)
         if match and re.search(r"[^\W\d_]", match["name"]):
-            return plain(match["name"])
+            return one_form(match["name"])
     return ""
 
 
 def of_match(match):
     groups = match.groupdict()
     name = groups.get("name") or groups.get("name2")
-    return plain(name), groups.get("id") or groups.get("id2") or ""
+    return one_form(name), groups.get("id") or groups.get("id2") or ""
 
 
-def plain(name):
+def one_form(name):
     """One form of a name that may be written in several: accents, and white space."""
     return " ".join(unicodedata.normalize("NFC", readable(name)).split()).strip(" -_")
 

@@ -40,7 +40,8 @@ def key_of(submission, question):
     return "w" + hashlib.sha256("\0".join(named).encode()).hexdigest()[:12]
 
 
-def number(value):
+def points_text(value):
+    """A number as text, short; nothing for None."""
     return "" if value is None else f"{value:g}"
 
 
@@ -93,64 +94,85 @@ def points_of(row, where):
 def write(target, folder, submissions, outcomes):
     """Write all files; return the rows of the gradebook. Each file appears whole or not at all."""
     given = read_written(target)
-    rows, answers, pages = [], [], defaultdict(list)
-    for submission in submissions:
-        outcome = outcomes[submission.key]
-        graded = outcome["status"] == "graded"
-        questions = [dict(question) for question in outcome["questions"]]
-        open_answers = 0
-        for question in questions:
-            question["comment"] = ""
-            if not question["written"]:
-                continue
-            key = key_of(submission, question)
-            old = given.pop(key, None)
-            if old:
-                question["points"] = points_of(old, key)
-                question["comment"] = old["comment"]
-            points = question["points"]
-            open_answers += points is None
-            values = [*submission.key, question["id"], number(question["of"]), number(points)]
-            values += [question["comment"], question["written"], key]
-            answers.append(dict(zip(WRITTEN, values, strict=True)))
-        status = "needs hand grading" if open_answers else outcome["status"]
-        row = {
-            "student": submission.student,
-            "id": submission.id,
-            "problem set": submission.name,
-            "status": status,
-            "points": number(sum(q["points"] or 0 for q in questions)) if graded else "",
-            "of": number(sum(q["of"] for q in questions)) if graded else "",
-            "reason": outcome["reason"],
-            "notes": "; ".join(outcome["notes"]),
-            "file": readable(submission.path.relative_to(folder)),
-        }
-        rows.append(row)
-        pages[submission.student, submission.id].append((row, sections(questions)))
-
+    graded = [(s, with_given(s, outcomes[s.key]["questions"], given)) for s in submissions]
+    rows = [gradebook_row(s, outcomes[s.key], questions, folder) for s, questions in graded]
     write_whole(Path(target, "gradebook.csv"), as_csv(GRADEBOOK, rows))
+    write_answers(target, graded, given)
+    pages = defaultdict(list)
+    for (submission, questions), row in zip(graded, rows, strict=True):
+        pages[submission.student, submission.id].append((row, sections(questions)))
+    write_feedback(Path(target, "feedback"), pages)
+    return rows
+
+
+def with_given(submission, questions, given):
+    """Copies of the questions, with the points and comments that a teacher gave by hand.
+
+    `given` is what `read_written` returns; what belongs to one of these answers is taken out.
+    """
+    copies = [{**question, "comment": ""} for question in questions]
+    for question in copies:
+        key = key_of(submission, question) if question["written"] else None
+        if row := given.pop(key, None):
+            question["points"] = points_of(row, key)
+            question["comment"] = row["comment"]
+    return copies
+
+
+def gradebook_row(submission, outcome, questions, folder):
+    graded = outcome["status"] == "graded"
+    is_open = any(question["written"] and question["points"] is None for question in questions)
+    return {
+        "student": submission.student,
+        "id": submission.id,
+        "problem set": submission.name,
+        "status": "needs hand grading" if is_open else outcome["status"],
+        "points": points_text(sum(q["points"] or 0 for q in questions)) if graded else "",
+        "of": points_text(sum(q["of"] for q in questions)) if graded else "",
+        "reason": outcome["reason"],
+        "notes": "; ".join(outcome["notes"]),
+        "file": readable(submission.path.relative_to(folder)),
+    }
+
+
+def write_answers(target, graded, given):
+    """Write written.csv, if there are written answers or points for some that are gone."""
+    rows = [
+        answer_row(submission, question)
+        for submission, questions in graded
+        for question in questions
+        if question["written"]
+    ]
     # points for an answer that is not there now, such as an older one: kept, and counted nowhere
-    answers += given.values()
-    if answers:
-        write_whole(Path(target, "written.csv"), as_csv(WRITTEN, answers))
+    rows += given.values()
+    if rows:
+        write_whole(Path(target, "written.csv"), as_csv(WRITTEN, rows))
     if given:
         print(f"{len(given)} rows of written.csv belong to no answer now: they are at its end")
-    feedback = Path(target, "feedback")
-    feedback.mkdir(exist_ok=True)
+
+
+def answer_row(submission, question):
+    points = [points_text(question["of"]), points_text(question["points"])]
+    values = [*submission.key, question["id"], *points, question["comment"], question["written"]]
+    return dict(zip(WRITTEN, [*values, key_of(submission, question)], strict=True))
+
+
+def write_feedback(folder, pages):
+    """Write a page for each student: `pages` is {(student, id): [(row, sections), ...]}."""
+    folder.mkdir(exist_ok=True)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters["number"] = number
+    environment.filters["points_text"] = points_text
     template = environment.get_template("feedback.html")
     names = set()
-    for (student, number_), parts in pages.items():
-        name = file_name(student, number_)
+    for (student, student_id), parts in pages.items():
+        name = file_name(student, student_id)
         while name in names:
             name += "_"
         names.add(name)
         text = template.render(student=student, parts=parts)
-        write_whole(feedback / f"{name}.html", text)
-    return rows
+        write_whole(folder / f"{name}.html", text)
 
 
 def sections(questions):
@@ -163,6 +185,6 @@ def sections(questions):
     return found
 
 
-def file_name(student, number_):
-    name = "_".join(part for part in (student, number_) if part)
+def file_name(student, student_id):
+    name = "_".join(part for part in (student, student_id) if part)
     return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name)

@@ -362,7 +362,7 @@ def message(cell):
     errors = [output for output in cell.outputs if output.output_type == "error"]
     if not errors:
         return ""
-    name, value = str(errors[-1].ename), plain(str(errors[-1].evalue))
+    name, value = str(errors[-1].ename), printable(str(errors[-1].evalue))
     if name == "CellTimeoutError":
         return "took too long: an endless loop?"
     if name == "AssertionError":
@@ -370,7 +370,7 @@ def message(cell):
     return f"{name}: {value}"[:MESSAGE]
 
 
-def plain(text):
+def printable(text):
     """Without a terminal's colours, and without what cannot be written as UTF-8."""
     return ESCAPES.sub("", text).encode(errors="replace").decode()
 
@@ -385,7 +385,7 @@ def shown(cell):
             text += f"{output.ename}: {output.evalue}\n"
         else:
             text += str(output.get("data", {}).get("text/plain", "")) + "\n"
-    text = plain(text)
+    text = printable(text)
     return text if len(text) <= SHOWN else text[:SHOWN] + "\n... (cut)"
 
 

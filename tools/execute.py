@@ -85,7 +85,7 @@ async def execute_all(paths):
     failed = []
     finished = 0
 
-    async def run(path):
+    async def execute_one(path):
         nonlocal finished
         problem = ""
         async with free:
@@ -97,7 +97,7 @@ async def execute_all(paths):
         finished += 1
         print(f"[{finished}/{len(paths)}] {path.name}{problem}", flush=True)
 
-    await asyncio.gather(*(run(path) for path in paths))
+    await asyncio.gather(*(execute_one(path) for path in paths))
     return sorted(failed)
 
 

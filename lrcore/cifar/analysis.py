@@ -108,7 +108,7 @@ def threads_in_words(threads):
 # ---------------------------------------------------------------------- means
 
 
-def summary(table, experiment="fair"):
+def by_scheduler(table, experiment="fair"):
     """Return one line per budget and scheduler, the best mean accuracy of each budget first.
 
     Columns: `seeds`, how many of them `diverged`, `peak_lr`, the mean `accuracy` in percent with
@@ -373,12 +373,13 @@ def held_out_losses(table, epochs):
 def horizon(table, epochs):
     """The runs whose length is not known from the start, of one budget, the best mean first.
 
-    Returns a line for each of `entries.HORIZON`: what `summary` says, and the paired comparison
-    with the cosine that was planned right: `difference` in points, its intervals `difference_low`
-    to `difference_high` (by itself) and `low_all` to `high_all` (all at once), `p_holm`, `pairs`,
-    `won` and `verdict`, as in `compare`. The line of that cosine has no comparison.
+    Returns a line for each of `entries.HORIZON`: what `by_scheduler` says, and the paired
+    comparison with the cosine that was planned right: `difference` in points, its intervals
+    `difference_low` to `difference_high` (by itself) and `low_all` to `high_all` (all at once),
+    `p_holm`, `pairs`, `won` and `verdict`, as in `compare`. The line of that cosine has no
+    comparison.
     """
-    means = summary(table[table.epochs == epochs], "horizon")
+    means = by_scheduler(table[table.epochs == epochs], "horizon")
     compared = compare(by_seed(table, "horizon", epochs), PLANNED)
     compared = compared.rename(columns={"low": "difference_low", "high": "difference_high"})
     return means.merge(compared, how="left", on="scheduler")

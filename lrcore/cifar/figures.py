@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from lrcore.cifar import analysis
-from lrcore.cifar.analysis import longest, runs_of, summary
+from lrcore.cifar.analysis import by_scheduler, longest, runs_of
 from lrcore.cifar.entries import HORIZON
 from lrcore.plotting import COLOURS, DASHES, STYLE, legend_above
 
@@ -34,7 +34,7 @@ def plot_seeds(table, experiment, epochs, primary=None):
     `experiment` is "defaults" or "fair". Diverged runs are a cross at the left edge, beside their
     number and the mean with them, which may lie beyond that edge.
     """
-    lines = summary(table, experiment)
+    lines = by_scheduler(table, experiment)
     lines = lines[lines.epochs == epochs]
     runs = runs_of(table, experiment, epochs)
     with rc_context(STYLE):
@@ -126,7 +126,7 @@ def plot_budgets(table, shown):
     A bar is the 95 % interval of the mean; the bars of one budget stand a little apart. A diverged
     run counts as guessing. At most five are shown by name.
     """
-    lines = summary(table)
+    lines = by_scheduler(table)
     with rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, width_ratios=[1, 2])
         for scheduler, means in lines.groupby("scheduler"):
@@ -320,7 +320,7 @@ def plot_against_toy(table, toy_losses):
 
     `toy_losses` maps a scheduler to its expected loss; schedulers without one are left out.
     """
-    lines = summary(table)
+    lines = by_scheduler(table)
     means = lines[lines.epochs == longest(table, "fair")].set_index("scheduler").accuracy
     with rc_context(STYLE):
         figure, ax = plt.subplots(figsize=(7.2, 4.2))

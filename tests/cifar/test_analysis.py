@@ -19,6 +19,7 @@ from tiny_cifar import curve
 from lrcore.cifar import analysis, figures, results
 from lrcore.cifar.analysis import (
     against_cosine,
+    by_scheduler,
     by_seed,
     compare,
     held_out_losses,
@@ -27,7 +28,6 @@ from lrcore.cifar.analysis import (
     primary_comparison,
     regret,
     runs_of,
-    summary,
     typical_difference,
 )
 from lrcore.cifar.entries import FAIR, HORIZON
@@ -191,7 +191,7 @@ def test_it_is_said_what_rows_were_measured_on():
 # ---------------------------------------------------------------------- means
 
 
-def test_summary_agrees_with_a_computation_by_hand():
+def test_means_by_scheduler_agree_with_a_computation_by_hand():
     eight = {"constant": [90, 91, 95], "step_lr": [96.5, 96.5], "linear_lr": [50, 60, None]}
     table = pd.concat(
         [
@@ -200,7 +200,7 @@ def test_summary_agrees_with_a_computation_by_hand():
             table_of({"constant": [4.0]}, experiment="tuning"),
         ]
     )
-    lines = summary(table)
+    lines = by_scheduler(table)
     assert lines.epochs.tolist() == [2, 8, 8, 8]
     assert lines.scheduler.tolist() == ["constant", "step_lr", "constant", "linear_lr"]
     assert lines.seeds.tolist() == [3, 2, 3, 3]
@@ -213,18 +213,18 @@ def test_summary_agrees_with_a_computation_by_hand():
     entropies = [4.9, 0.175, 0.4, (2.5 + 2 + math.log(10)) / 3]
     assert lines.cross_entropy.tolist() == pytest.approx(entropies)
     assert lines.peak_lr.tolist() == [0.1, 0.2, 0.2, 0.2]
-    assert summary(table, "tuning").accuracy.tolist() == [4]
+    assert by_scheduler(table, "tuning").accuracy.tolist() == [4]
 
 
 @pytest.mark.parametrize("accuracy, mean", [(90.0, 90), (None, 10)])
 def test_one_seed_has_a_mean_but_no_interval(accuracy, mean):
-    line = summary(table_of({"constant": [accuracy]})).iloc[0]
+    line = by_scheduler(table_of({"constant": [accuracy]})).iloc[0]
     assert (line.accuracy, line.seeds, line.diverged) == (mean, 1, accuracy is None)
     assert pd.isna(line.low) and pd.isna(line.high)
 
 
 def test_all_seeds_may_have_diverged():
-    line = summary(table_of({"constant": [None, None]})).iloc[0]
+    line = by_scheduler(table_of({"constant": [None, None]})).iloc[0]
     assert (line.seeds, line.diverged, line.accuracy) == (2, 2, 10)
     assert line.cross_entropy == math.log(10)
 
@@ -252,7 +252,7 @@ def test_spread_is_the_pooled_standard_deviation():
 def test_recorded_means_are_those_of_the_lines():
     for experiment in ("defaults", "fair", "horizon"):
         for name, epochs in recorded_with(experiment):
-            lines = summary(table(name), experiment)
+            lines = by_scheduler(table(name), experiment)
             lines = lines[lines.epochs == epochs]
             assert (lines.accuracy.diff().dropna() <= 0).all()
             found = accuracies(name, experiment, epochs)
@@ -293,7 +293,7 @@ def test_what_cannot_be_compared_is_refused_by_name():
             use()
     with pytest.raises(ValueError, match=r"primary=\('linear_lr', 2\)"):
         primary_comparison(table, ("linear_lr", 2))
-    for use in (analysis.longest, summary):
+    for use in (analysis.longest, by_scheduler):
         with pytest.raises(ValueError, match="experiment='defaults': these rows have fair"):
             use(table, "defaults")
     apart = table.assign(seed=range(4))
