@@ -26,6 +26,7 @@ TIMES = {0.25: "best rate / 4", 0.5: "best rate / 2", 2: "best rate × 2", 4: "b
 # where a name may stand beside its dot, in points: the first place that is free is taken
 SIDES = [(6, 3, "left"), (-6, -8, "right"), (6, -8, "left"), (-6, 3, "right")]
 SIDES += [(0, 8, "center"), (0, -14, "center"), (6, 12, "left"), (-6, -17, "right")]
+SIDES += [(6, -17, "left"), (-6, 12, "right"), (0, 17, "center"), (0, -23, "center")]
 
 
 def plot_seeds(table, experiment, epochs, primary=None):
