@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from lrcore.cifar import PLANS, load
-from lrcore.cifar.comparison import setup_of
 from lrcore.cifar.data import Data, Images
+from lrcore.cifar.trainer import setup_of
 from lrcore.cifar.training import (
     autocast,
     best_device,

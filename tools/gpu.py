@@ -21,9 +21,9 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from lrcore.cifar import PLANS, load, run, together
-from lrcore.cifar.comparison import GROUP, device_name
 from lrcore.cifar.networks import Task, augment, normalise, pictures
 from lrcore.cifar.together import Member, Together
+from lrcore.cifar.trainer import GROUP, device_name
 from lrcore.cifar.training import Setup, best_device, best_precision, train
 from lrcore.files import write_whole
 

@@ -1,9 +1,10 @@
 """All schedulers on CIFAR-10: data, training, comparison and recorded results.
 
 Read it in this order: `data`, `networks`, `training` (the loop), `entries` (the schedulers and
-their arguments), `plans` (which runs), `together` (many runs at once, fast), `store` (the files of
-results), `comparison` (making the runs), `cluster` (on many machines), `results` (the recorded
-rows), `analysis` (their statistics), `figures`. `recall` is a second network and its task.
+their arguments), `plans` (which runs), `together` (many runs at once, fast), `trainer` (runs to
+rows), `store` (their files), `comparison` (what is missing), `cluster` (on many machines),
+`results` (the recorded rows), `analysis` (their statistics), `figures`. `recall` is a second
+network and its task.
 
 Training needs torch, numpy, filelock and tqdm alone; the download, the recorded rows and the
 figures need the other packages of `lrcore[cifar]`. Colab has them all.

@@ -1,8 +1,8 @@
 """The runs of a plan on a Ray cluster: this process keeps the books, the workers train.
 
 Only this process reads and writes the folder of results, so the machines need no common disk. It
-claims each run as `one_by_one` does; several such processes, with a cluster or without, may share
-one folder. The workers must be able to import lrcore, in the same version, and torch.
+claims runs as `comparison.in_this_process` does; several such processes, with a cluster or without,
+may share one folder. The workers must be able to import lrcore, in the same version, and torch.
 Source: https://docs.ray.io/en/latest/ray-core/tasks.html
 """
 
@@ -14,8 +14,8 @@ import time
 import torch
 
 from lrcore.cifar import store
-from lrcore.cifar.comparison import Trainer, group_size
 from lrcore.cifar.plans import run_of
+from lrcore.cifar.trainer import Trainer, group_size
 from lrcore.cifar.training import best_device
 
 try:

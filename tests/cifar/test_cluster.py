@@ -17,9 +17,10 @@ import tiny_cifar
 from tiny_cifar import PLAN, without_times
 
 from lrcore.cifar import cluster, comparison
-from lrcore.cifar.comparison import Allowance, Trainer
+from lrcore.cifar.comparison import Allowance
 from lrcore.cifar.plans import run_of
 from lrcore.cifar.store import claim, missing, read_rows, release, take_in
+from lrcore.cifar.trainer import Trainer
 
 PATIENCE = 240  # seconds, for what takes a few on a machine with nothing else to do
 

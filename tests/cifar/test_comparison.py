@@ -23,14 +23,15 @@ from packaging.requirements import Requirement
 from tiny_cifar import MACHINE_OF_A_CLUSTER, PLAN, make, without_times
 
 import lrcore.cifar
-from lrcore.cifar import PLANS, comparison, data, store
+from lrcore.cifar import PLANS, comparison, data, store, trainer
 from lrcore.cifar.__main__ import main
-from lrcore.cifar.comparison import Trainer, group_size, run, spread_out
+from lrcore.cifar.comparison import run
 from lrcore.cifar.networks import pictures
 from lrcore.cifar.plans import CHANCE, accuracies, run_of
 from lrcore.cifar.results import checked
 from lrcore.cifar.store import claim, read_lines, read_rows, release, take_in, write_lines
 from lrcore.cifar.together import Together
+from lrcore.cifar.trainer import Trainer, group_size, spread_out
 from lrcore.cifar.training import Setup, train
 
 if sys.version_info >= (3, 11):
@@ -159,16 +160,16 @@ def test_all_schedulers_fit_in_a_group_or_it_is_as_large_as_it_may_be(schedulers
 def test_where_runs_go_one_by_one_they_give_the_same(tmp_path, tiny, undisturbed, monkeypatch):
     """In float16, on Colab's T4: each run has a scale of its own there, and may skip steps."""
     with monkeypatch.context() as patch:
-        patch.setattr(comparison, "best_precision", lambda device: torch.float16)
-        trainer = Trainer(PLAN, tiny_cifar.tiny_data())
-        assert trainer.alone and trainer.size == 1
-        assert trainer.facts["precision"] == "float16"
-    trainer = Trainer(PLAN, tiny_cifar.tiny_data())
-    assert not trainer.alone and trainer.size == GROUP
-    trainer.alone = True
+        patch.setattr(trainer, "best_precision", lambda device: torch.float16)
+        one = Trainer(PLAN, tiny_cifar.tiny_data())
+        assert one.alone and one.size == 1
+        assert one.facts["precision"] == "float16"
+    one = Trainer(PLAN, tiny_cifar.tiny_data())
+    assert not one.alone and one.size == GROUP
+    one.alone = True
     runs = [run for run in PLAN.runs(undisturbed) if run.epochs == 2]
     wanted = {run_of(row): row for row in undisturbed}
-    for row in trainer.make_rows(runs):
+    for row in one.make_rows(runs):
         other = wanted[run_of(row)]
         assert row.keys() == other.keys()
         assert row["accuracy"] == other["accuracy"]

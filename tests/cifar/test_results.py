@@ -10,11 +10,11 @@ from tiny_cifar import curve
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lrcore.cifar import results
-from lrcore.cifar.comparison import spread_out
 from lrcore.cifar.entries import EXPERIMENTS
 from lrcore.cifar.plans import PLANS, run_of
 from lrcore.cifar.results import checked, export, recorded, restore, rows
 from lrcore.cifar.store import read_rows, write_row
+from lrcore.cifar.trainer import spread_out
 from lrcore.cifar.training import OPTIMIZERS
 
 

@@ -1,6 +1,7 @@
 """What is installed: the wheel of lrcore, the pins of the book, and from where."""
 
 import ast
+import graphlib
 import re
 import shutil
 import subprocess
@@ -168,3 +169,27 @@ def test_nothing_says_where_to_download_from(root):
             assert not option.search(path.read_text()), path.name
     for name in ("requirements.in", "requirements.txt", "requirements-colab.txt"):
         assert "://" not in (root / name).read_text()
+
+
+def imports_of(path, modules):
+    """The modules of lrcore that a file imports, at its top or inside of its functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in modules else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_no_modules_import_each_other_in_a_circle(root):
+    """Not even hidden, by an import inside a function."""
+    files = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for house in ("lrcore", "classroom", "book")
+        for path in (root / house).rglob("*.py")
+    }
+    assert {"lrcore.cifar", "lrcore.cifar.cluster", "lrcore.explorer.page"} < files.keys()
+    graph = {name: {*imports_of(path, files)} & files.keys() for name, path in files.items()}
+    assert "lrcore.cifar.cluster" in graph["lrcore.cifar.comparison"]
+    assert [*graphlib.TopologicalSorter(graph).static_order()]  # raises CycleError
