@@ -94,8 +94,7 @@ notebooks: $(READY)
 
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
-	@$(PYTEST) tests/book/test_pages.py -n 2 --dist loadgroup
-	@$(PYTEST) tests/explorer/test_lab.py
+	@$(PYTEST) tests/explorer/test_lab.py tests/book/test_pages.py -n 2 --dist loadgroup
 
 # The packages there are older, and other packages warn that they are.
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has

@@ -22,7 +22,8 @@ for name in ("no_proxy", "NO_PROXY"):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With `--dist loadgroup`, the tests of one page go to one process, one after the other.
+    """With `--dist loadgroup`, the tests of one page go to one process, one after the other, and so
+    do those of JupyterLab, which share a server.
 
     pytest-xdist 3.8 would take the group from a mark, but with pytest 9.2 its marks do nothing.
     """
@@ -31,7 +32,7 @@ def pytest_xdist_make_scheduler(config, log):
     class ByPage(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             page = re.search(r"[^\[\]-]+\.html(?=\]$)", nodeid)
-            return page[0] if page else nodeid
+            return page[0] if page else nodeid.partition("test_lab.py")[1] or nodeid
 
     return ByPage(config, log) if config.getvalue("dist") == "loadgroup" else None
 
@@ -49,3 +50,18 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium. One for all: Playwright runs once in a process."""
+    from browser import FLAGS, find_browser  # here: where Colab's versions are, Playwright is not
+    from playwright.sync_api import sync_playwright
+
+    path = find_browser()
+    if not path:
+        pytest.exit("These tests need a browser: run make browser", returncode=1)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()

@@ -16,10 +16,9 @@ import pytest
 import repository
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from browser import FLAGS, find_browser
 from bs4 import BeautifulSoup
 from conftest import ROOT
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lrcore.toy import expected_losses
@@ -81,17 +80,6 @@ def server():
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}/"
         running.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = find_browser()
-    if not path:
-        pytest.exit("The page tests need a browser: run make browser", returncode=1)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield running
-        running.close()
 
 
 def settle(page):

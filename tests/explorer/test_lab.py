@@ -14,9 +14,8 @@ import urllib.request
 
 import nbformat
 import pytest
-from browser import FLAGS, find_browser
 from jupyter_client import BlockingKernelClient
-from playwright.sync_api import TimeoutError, expect, sync_playwright
+from playwright.sync_api import TimeoutError, expect
 from torch.optim.lr_scheduler import StepLR
 
 from lrcore import explore, trace
@@ -107,25 +106,20 @@ def answers(address):
 
 
 @pytest.fixture(scope="module")
-def page(lab):
+def page(lab, browser):
     """The notebook, run, with its sliders shown."""
-    path = find_browser()
-    if not path:
-        pytest.exit("The tests of JupyterLab need a browser: run make browser", returncode=1)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1100})
-        page.set_default_timeout(1000 * WAIT)
-        page.goto(lab[0] + "/lab?reset")
-        page.wait_for_function("() => window.jupyterapp")
-        try:
-            page.wait_for_function(RUN)  # unlike `evaluate` it ends
-            page.locator(".jp-OutputArea-output img").first.wait_for()
-        except TimeoutError:
-            shown = page.locator("body").inner_text()
-            pytest.fail(f"The notebook shows no figure. The page says:\n{shown}")
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
+    page.set_default_timeout(1000 * WAIT)
+    page.goto(lab[0] + "/lab?reset")
+    page.wait_for_function("() => window.jupyterapp")
+    try:
+        page.wait_for_function(RUN)  # unlike `evaluate` it ends
+        page.locator(".jp-OutputArea-output img").first.wait_for()
+    except TimeoutError:
+        shown = page.locator("body").inner_text()
+        pytest.fail(f"The notebook shows no figure. The page says:\n{shown}")
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")
