@@ -52,6 +52,40 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def shown(monkeypatch):
+    """The figures that were shown, drawn whole. Fails if one is left that was not."""
+    from matplotlib import pyplot as plt  # here: most tests do without
+
+    drawn = []
+
+    def show():
+        plt.gcf().draw_without_rendering()
+        drawn.append(plt.gcf())
+        plt.close(plt.gcf())
+
+    monkeypatch.setattr(plt, "show", show)
+    yield drawn
+    assert plt.get_fignums() == []
+
+
+@pytest.fixture(scope="session")
+def undisturbed():
+    """The rows of the plan of tiny_cifar, made in one go, without a cluster."""
+    import tiny_cifar  # here: it lies beside the tests of the comparison
+
+    return tiny_cifar.whole()
+
+
+@pytest.fixture
+def tiny(monkeypatch, one_thread):
+    """The plan "tiny" and its data, on the command line too."""
+    import tiny_cifar
+
+    monkeypatch.setattr(tiny_cifar.comparison, "load", tiny_cifar.load)
+    monkeypatch.setitem(tiny_cifar.PLANS, "tiny", tiny_cifar.PLAN)
+
+
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium. One for all: Playwright runs once in a process."""

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib import pyplot as plt
 from scipy import stats
 from tiny_cifar import curve
 
@@ -944,21 +943,6 @@ def test_every_public_function_is_tested_on_recorded_sets():
 
 
 # ---------------------------------------------------------------------- figures
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    """The figures that were shown, drawn whole. Fails if one is left that was not."""
-    drawn = []
-
-    def show():
-        plt.gcf().draw_without_rendering()
-        drawn.append(plt.gcf())
-        plt.close(plt.gcf())
-
-    monkeypatch.setattr(plt, "show", show)
-    yield drawn
-    assert plt.get_fignums() == []
 
 
 def words_in(ax):

@@ -25,17 +25,6 @@ from lrcore.cifar.trainer import Trainer
 PATIENCE = 240  # seconds, for what takes a few on a machine with nothing else to do
 
 
-@pytest.fixture(scope="module")
-def undisturbed():
-    """The rows of the plan, made in one go without a cluster."""
-    return tiny_cifar.whole()
-
-
-@pytest.fixture
-def tiny(monkeypatch, one_thread):
-    monkeypatch.setattr(comparison, "load", tiny_cifar.load)
-
-
 # ---------------------------------------------------------------------- a real cluster
 
 

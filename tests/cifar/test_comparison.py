@@ -1,6 +1,5 @@
 """Making the runs of a plan: all of them, each once, whatever happens; and the command line."""
 
-import ast
 import itertools
 import json
 import multiprocessing
@@ -19,7 +18,6 @@ import pooch
 import pytest
 import tiny_cifar
 import torch
-from packaging.requirements import Requirement
 from tiny_cifar import MACHINE_OF_A_CLUSTER, PLAN, make, without_times
 
 import lrcore.cifar
@@ -34,27 +32,9 @@ from lrcore.cifar.together import Together
 from lrcore.cifar.trainer import Trainer, group_size, spread_out
 from lrcore.cifar.training import Setup, train
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 RUNS, GROUP = 15, 3
 PATIENCE = 200  # seconds, for what takes a few on a machine with nothing else to do
 EPOCHS = 6 * 1 + 3 * 2 * 1 + 3 * 2
-
-
-@pytest.fixture(scope="module")
-def undisturbed():
-    """The rows of the plan, made in one go."""
-    return tiny_cifar.whole()
-
-
-@pytest.fixture
-def tiny(monkeypatch, one_thread):
-    """The plan "tiny" and its data, on the command line too."""
-    monkeypatch.setattr(comparison, "load", tiny_cifar.load)
-    monkeypatch.setitem(PLANS, "tiny", PLAN)
 
 
 @pytest.fixture
@@ -689,26 +669,6 @@ def test_missing_packages_are_named_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ImportError, match=r'needs filelock, tqdm: pip install "lrcore\[cifar\]"'):
         runpy.run_path(lrcore.cifar.__file__)
-
-
-def imported(file):
-    """The packages that a module imports, here or there."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module.partition(".")[0]
-
-
-def test_no_needed_package_is_forgotten(root):
-    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    extra = {Requirement(text).name for text in project["optional-dependencies"]["cifar"]}
-    files = Path(lrcore.cifar.__file__).parent.glob("*.py")
-    used = {name for file in files for name in imported(file)} - sys.stdlib_module_names
-    # lrcore itself needs the first ones; ray is an extra of its own
-    used -= {"lrcore", "torch", "matplotlib", "ray"}
-    assert {"Pillow" if name == "PIL" else name for name in used} == extra
-    assert set(lrcore.cifar.NEEDED) < extra
 
 
 def test_a_machine_of_a_cluster_needs_few_packages(tmp_path, undisturbed):

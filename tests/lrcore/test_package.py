@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import lrcore
+import lrcore.cifar
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -93,14 +93,24 @@ def test_lrcore_asks_for_lower_bounds_alone(project):
         assert operators == {">="}, requirement
 
 
-def imported(path):
-    """The packages that a module imports, wherever in it, by the names they are imported by."""
-    found = set()
+def imports_of(path, modules=()):
+    """What a file imports, at its top or inside of its functions, by full name.
+
+    A name that comes out of a module stands for the module, unless it is one of `modules` itself.
+    """
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add(node.module.split(".")[0])
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a module is imported by its full name"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in modules else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def packages_of(path):
+    """The packages of others that a file imports, by the names they are imported by."""
+    found = {name.partition(".")[0] for name in imports_of(path)}
     return found - sys.stdlib_module_names - {"lrcore"}
 
 
@@ -122,10 +132,18 @@ def test_lrcore_declares_all_that_it_imports(root, project):
         extras = [extras for start, extras in EXTRAS.items() if place.startswith(start)][-1]
         texts = project["dependencies"] + sum(map(project["optional-dependencies"].get, extras), [])
         declared = {canonicalize_name(Requirement(text).name) for text in texts}
-        for name in sorted(imported(path)):
+        for name in sorted(packages_of(path)):
             if not declared & set(map(canonicalize_name, distributions.get(name, []))):
                 missing.append(f"{place} imports {name}")
     assert not missing
+
+
+def test_the_extra_of_the_comparison_is_what_it_imports(root, project):
+    extra = {Requirement(text).name for text in project["optional-dependencies"]["cifar"]}
+    used = set().union(*map(packages_of, (root / "lrcore" / "cifar").glob("*.py")))
+    used -= {"torch", "matplotlib", "ray"}  # lrcore itself needs two, ray is an extra of its own
+    assert {"Pillow" if name == "PIL" else name for name in used} == extra
+    assert set(lrcore.cifar.NEEDED) < extra
 
 
 def test_every_requirement_is_pinned(root):
@@ -169,17 +187,6 @@ def test_nothing_says_where_to_download_from(root):
             assert not option.search(path.read_text()), path.name
     for name in ("requirements.in", "requirements.txt", "requirements-colab.txt"):
         assert "://" not in (root / name).read_text()
-
-
-def imports_of(path, modules):
-    """The modules of lrcore that a file imports, at its top or inside of its functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                yield whole if whole in modules else node.module
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
 
 
 def test_no_modules_import_each_other_in_a_circle(root):

@@ -17,20 +17,6 @@ from lrcore.plotting import COLOURS, DASHES, panels_png, thumbnail
 matplotlib.use("agg")
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """The figures that were shown. Fails if one is left that was not."""
-    figures = []
-
-    def show():
-        figures.append(plt.gcf())
-        plt.close(plt.gcf())
-
-    monkeypatch.setattr(plt, "show", show)
-    yield figures
-    assert plt.get_fignums() == []
-
-
 def curves_of(ax):
     return {line.get_label(): list(line.get_ydata()) for line in ax.lines}
 
