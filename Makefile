@@ -16,6 +16,8 @@ SOURCES := _config.yml _toc.yml references.bib $(wildcard book/*.py book/static/
 export IPYTHONDIR := $(CURDIR)/.venv/ipython
 export JUPYTER_PREFER_ENV_PATH := 1
 
+FORKED := $(BIN)/python tools/forked_kernels.py
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -31,7 +33,7 @@ test: python browser bubblewrap style book unit notebooks pages test-colab ## ru
 	@echo "All tests passed."
 
 execute: $(READY) ## run all notebooks in place (or some: make execute CHAPTERS=chapters/step_lr.ipynb)
-	@$(BIN)/python tools/execute.py $(CHAPTERS)
+	@$(FORKED) $(BIN)/python tools/execute.py $(CHAPTERS)
 
 lab: $(READY) ## open the chapters in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=chapters \
@@ -85,12 +87,9 @@ unit: bubblewrap
 	@echo "== lrcore, the package, the notebooks' form"
 	@$(PYTEST) tests $(ELSEWHERE:%=--ignore tests/%) -n 2 --dist loadfile
 
-# as in tools/execute.py
-notebooks test-colab: export TQDM_DISABLE := 1
-notebooks test-colab: export OMP_NUM_THREADS := 1
 notebooks: $(READY)
 	@echo "== every notebook, run again"
-	@$(PYTEST) @tests/nbval.args chapters
+	@$(FORKED) $(PYTEST) @tests/nbval.args chapters
 
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
@@ -99,7 +98,7 @@ pages: browser $(BOOK)
 # The packages there are older, and other packages warn that they are.
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
 	@echo "== every chapter and the sliders, with Colab's versions"
-	@$(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
+	@$(FORKED:$(BIN)%=$(COLAB)/bin%) $(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
 	  tests/book/test_colab.py tests/explorer/test_live.py
 
 $(BOOK): $(READY) $(SOURCES)

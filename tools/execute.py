@@ -1,11 +1,11 @@
-"""Run notebooks in place: python tools/execute.py [NOTEBOOK ...] (none named: all of chapters/).
+"""Run notebooks in place: make execute [CHAPTERS="NOTEBOOK ..."] (none named: all of chapters/).
 
 What is stored depends on the sources alone, so that running twice gives no diff: no times, no
-kernel or editor details, no widget state. A notebook that fails keeps its old text.
+kernel or editor details, no widget state. A notebook that fails keeps its old text. `make` runs
+this with the settings and the kernels of tools/forked_kernels.py.
 """
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -17,9 +17,6 @@ from lrcore.files import write_whole
 
 CELL_TIMEOUT = 120  # seconds, as in tests/nbval.args
 AT_ONCE = 2  # notebooks
-# A progress bar ends as a line with times in it. Two notebooks share the cores: threads of their
-# own would wait for each other, and how many there are changes the last digits of a sum.
-KERNEL_SETTINGS = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # The metadata of a cell that an author writes. The rest (times, folding, ids of editors) is noise.
 CELL_METADATA = {"tags", "mystnb"}
@@ -109,7 +106,6 @@ def reason(error):
 
 
 def main(arguments):
-    os.environ |= KERNEL_SETTINGS
     paths = [Path(name).resolve() for name in arguments]
     if not paths:
         paths = sorted((Path(__file__).resolve().parent.parent / "chapters").glob("*.ipynb"))
