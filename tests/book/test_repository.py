@@ -192,6 +192,15 @@ def test_every_part_of_make_test_is_a_job(root):
     assert set(matrix["part"]) == set(parts) - {"style", "python", "browser", "bubblewrap", "book"}
 
 
+def test_the_oldest_torch_that_is_allowed_has_a_job(root):
+    (oldest,) = re.findall(r'"torch>=(.*)"', (root / "pyproject.toml").read_text())
+    workflow = yaml.safe_load((root / ".github" / "workflows" / "tests.yml").read_text())
+    job = workflow["jobs"]["torch"]
+    assert job["strategy"]["matrix"]["torch"] == [f"torch=={oldest}.*", "torch"]
+    tests = job["steps"][-1]["run"].split("-n 2 ")[1].split()
+    assert all((root / path).exists() for path in tests) and len(tests) == 4
+
+
 def test_a_branch_needs_an_address(root):
     command = ["make", "--silent", "--old-file=.venv/.ready", "repository", "BRANCH=dev"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60)
