@@ -4,7 +4,23 @@ import math
 
 
 def check(answer, expected, tolerance=1e-9):
-    """Print whether an answer to an exercise is right and, if not, what is wrong: see `mistake`."""
+    """Print whether an answer to an exercise is right and, if not, what is wrong.
+
+    Args:
+        answer: a number, a list of learning rates, one per step, or a function of the step
+            t that returns one rate.
+        expected: a number, or a list of learning rates.
+        tolerance: relative; near 0, a thousandth of it counts from the largest rate.
+
+    Returns:
+        None. What is wrong is the first step that differs, or the error that a function raised.
+
+    Example:
+        >>> check([0.5, 0.25], [0.5, 0.25])
+        Correct: all 2 steps agree.
+        >>> check(lambda t: 0.5, [0.5, 0.25])
+        Not yet: step 1: expected 0.25, got 0.5.
+    """
     wrong = mistake(answer, expected, tolerance)
     if wrong:
         print("Not yet: " + wrong)

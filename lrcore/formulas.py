@@ -18,7 +18,17 @@ import math
 def lambda_lr(t, base_lr, lr_lambda):
     """Rate of LambdaLR after t calls of scheduler.step().
 
-    lr_lambda(t) is the factor on the first rate, not on the latest one.
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        lr_lambda: a function of t, the factor on base_lr and not on the latest rate.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> lambda_lr(2, 0.5, lambda t: 1 / (t + 1)) == 0.5 / 3
+        True
     """
     return base_lr * lr_lambda(t)
 
@@ -26,7 +36,20 @@ def lambda_lr(t, base_lr, lr_lambda):
 def multiplicative_lr(t, base_lr, lr_lambda):
     """Rate of MultiplicativeLR after t calls of scheduler.step().
 
-    lr_lambda(k) is the factor on the latest rate at call k; lr_lambda(0) is never asked.
+    No closed form is known: it takes t steps.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        lr_lambda: a function of the call k = 1, 2, ..., the factor on the latest rate.
+            lr_lambda(0) is never asked.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> multiplicative_lr(3, 0.8, lambda k: 0.5)
+        0.1
     """
     lr = base_lr
     for k in range(1, t + 1):
@@ -40,7 +63,18 @@ def multiplicative_lr(t, base_lr, lr_lambda):
 def step_lr(t, base_lr, step_size, gamma=0.1):
     """Rate of StepLR after t calls of scheduler.step().
 
-    Every step_size calls the rate is multiplied by gamma.
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        step_size: calls from one drop to the next.
+        gamma: factor of each drop.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> step_lr(60, 0.5, step_size=30, gamma=0.5)
+        0.125
     """
     return base_lr * gamma ** (t // step_size)
 
@@ -48,8 +82,19 @@ def step_lr(t, base_lr, step_size, gamma=0.1):
 def multi_step_lr(t, base_lr, milestones, gamma=0.1):
     """Rate of MultiStepLR after t calls of scheduler.step().
 
-    At each milestone, a whole number of calls, the rate is multiplied by gamma; a milestone
-    that is listed twice counts twice.
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        milestones: the calls at which the rate drops, whole numbers in any order. One that
+            is listed twice counts twice.
+        gamma: factor of each drop.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> multi_step_lr(80, 0.5, milestones=[30, 80], gamma=0.5)
+        0.125
     """
     passed = len([m for m in milestones if m <= t])
     return base_lr * gamma**passed
@@ -58,7 +103,17 @@ def multi_step_lr(t, base_lr, milestones, gamma=0.1):
 def exponential_lr(t, base_lr, gamma):
     """Rate of ExponentialLR after t calls of scheduler.step().
 
-    Every call multiplies the rate by gamma.
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        gamma: factor of each call.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> exponential_lr(2, 0.5, gamma=0.5)
+        0.125
     """
     return base_lr * gamma**t
 
@@ -66,9 +121,21 @@ def exponential_lr(t, base_lr, gamma):
 def constant_lr(t, base_lr, factor=1 / 3, total_iters=5):
     """Rate of ConstantLR after t calls of scheduler.step().
 
-    The rate is base_lr * factor before call total_iters and base_lr from then on. As in torch,
-    total_iters=0 never lets go of the factor (pytorch issue 193682). Unlike here, torch raises
-    ZeroDivisionError at call total_iters if factor is 0.
+    As in torch, total_iters=0 never lets go of the factor (pytorch issue 193682). Unlike here,
+    torch raises ZeroDivisionError at call total_iters if factor is 0.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        factor: factor on base_lr at first.
+        total_iters: the call at which the rate becomes base_lr.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> [constant_lr(t, 0.5, factor=0.5, total_iters=2) for t in range(4)]
+        [0.25, 0.25, 0.5, 0.5]
     """
     if t < total_iters or total_iters == 0:
         return base_lr * factor
@@ -78,8 +145,22 @@ def constant_lr(t, base_lr, factor=1 / 3, total_iters=5):
 def linear_lr(t, base_lr, start_factor=1 / 3, end_factor=1.0, total_iters=5):
     """Rate of LinearLR after t calls of scheduler.step().
 
-    The factor on base_lr moves in a straight line from start_factor to end_factor within
-    total_iters calls and then stays. As in torch, total_iters=0 stays at start_factor.
+    The factor on base_lr moves along a straight line and then stays. As in torch, total_iters=0
+    stays at start_factor.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        start_factor: factor on base_lr at call 0.
+        end_factor: factor on base_lr from call total_iters on.
+        total_iters: calls from start to end.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> [linear_lr(t, 0.5, start_factor=0.5, total_iters=2) for t in range(4)]
+        [0.25, 0.375, 0.5, 0.5]
     """
     progress = min(t, total_iters) / max(total_iters, 1)
     return base_lr * (start_factor + (end_factor - start_factor) * progress)
@@ -88,8 +169,20 @@ def linear_lr(t, base_lr, start_factor=1 / 3, end_factor=1.0, total_iters=5):
 def polynomial_lr(t, base_lr, total_iters=5, power=1.0):
     """Rate of PolynomialLR after t calls of scheduler.step().
 
-    The rate falls from base_lr to 0 within total_iters calls and then stays; power=1 falls
-    in a straight line, a higher power faster at first. As in torch, total_iters=0 never falls.
+    The rate falls from base_lr to 0 and then stays. As in torch, total_iters=0 never falls.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        total_iters: calls until the rate is 0.
+        power: 1 falls along a straight line, a higher power faster at first.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> polynomial_lr(5, 0.5, total_iters=10, power=2)
+        0.125
     """
     progress = min(t, total_iters) / max(total_iters, 1)
     return base_lr * (1 - progress) ** power
@@ -101,8 +194,23 @@ def polynomial_lr(t, base_lr, total_iters=5, power=1.0):
 def cosine_annealing_lr(t, base_lr, T_max, eta_min=0.0):
     """Rate of CosineAnnealingLR after t calls of scheduler.step().
 
-    Half a cosine wave leads from base_lr down to eta_min, a rate, within T_max calls. The
-    wave has no end: at call 2 * T_max the rate is base_lr again. From SGDR, arXiv 1608.03983.
+    The wave has no end: at call 2 * T_max the rate is base_lr again.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        T_max: calls of half a cosine wave, from base_lr down to eta_min.
+        eta_min: the lowest rate.
+
+    Returns:
+        The learning rate.
+
+    Source:
+        SGDR, https://arxiv.org/abs/1608.03983
+
+    Example:
+        >>> [cosine_annealing_lr(t, 0.5, T_max=10) for t in (0, 5, 10, 20)]
+        [0.5, 0.25, 0.0, 0.5]
     """
     return eta_min + (base_lr - eta_min) * (1 + math.cos(math.pi * t / T_max)) / 2
 
@@ -110,8 +218,27 @@ def cosine_annealing_lr(t, base_lr, T_max, eta_min=0.0):
 def cosine_annealing_warm_restarts(t, base_lr, T_0, T_mult=1, eta_min=0.0):
     """Rate of CosineAnnealingWarmRestarts after t calls of scheduler.step().
 
-    Each cycle falls from base_lr to eta_min, a rate, and jumps back. The first lasts T_0
-    calls, each later one T_mult times as long as the one before. From SGDR, arXiv 1608.03983.
+    Each cycle falls from base_lr to eta_min along half a cosine wave, and jumps back.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        T_0: calls of the first cycle.
+        T_mult: how many times as long as the one before each later cycle is.
+        eta_min: the lowest rate.
+
+    Returns:
+        The learning rate.
+
+    Raises:
+        ValueError: T_0 or T_mult give no cycles.
+
+    Source:
+        SGDR, https://arxiv.org/abs/1608.03983
+
+    Example:
+        >>> [cosine_annealing_warm_restarts(t, 0.5, T_0=10) for t in (0, 5, 10)]
+        [0.5, 0.25, 0.5]
     """
     cycle, T_cur, T_i = restart_cycle(t, T_0, T_mult, 0)
     return eta_min + (base_lr - eta_min) * (1 + math.cos(math.pi * T_cur / T_i)) / 2
@@ -120,22 +247,61 @@ def cosine_annealing_warm_restarts(t, base_lr, T_0, T_mult=1, eta_min=0.0):
 def warmup_restarts(t, base_lr, T_0, T_mult=1, T_up=0, gamma=1.0, eta_min=0.0):
     """Rate of lrcore.schedulers.WarmupRestarts after t calls of scheduler.step().
 
-    Warm restarts whose every cycle first climbs in a straight line for T_up calls, from
-    eta_min to its peak, and then falls along a cosine. The peak of cycle 0 is base_lr; each
-    later one is gamma times as high. Only the falling part grows by T_mult.
+    Each cycle climbs from eta_min to its peak along a straight line, and falls back along half a
+    cosine wave. The peak of cycle 0 is base_lr.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        T_0: calls of the first cycle, its climb included.
+        T_mult: how many times as long as the one before the falling part of each later
+            cycle is.
+        T_up: calls of the climb, in every cycle.
+        gamma: factor from one peak to the next; no peak lies below eta_min.
+        eta_min: the lowest rate.
+
+    Returns:
+        The learning rate.
+
+    Raises:
+        ValueError: T_0, T_mult or T_up give no cycles.
+
+    Source:
+        SGDR, https://arxiv.org/abs/1608.03983, with the warm-up and the lower peaks that
+        gaussian37's CosineAnnealingWarmUpRestarts added.
+
+    Example:
+        >>> [warmup_restarts(t, 0.5, T_0=10, T_up=2, gamma=0.5) for t in (0, 1, 2, 6, 12)]
+        [0.0, 0.25, 0.5, 0.25, 0.25]
     """
     cycle, T_cur, T_i = restart_cycle(t, T_0, T_mult, T_up)
-    peak = max(base_lr * gamma**cycle, eta_min)
+    peak = base_lr * gamma**cycle
+    if peak < eta_min:
+        peak = eta_min
     if T_cur < T_up:
         return eta_min + (peak - eta_min) * T_cur / T_up
-    return cosine_annealing_lr(T_cur - T_up, peak, T_i - T_up, eta_min)
+    wave = math.cos(math.pi * (T_cur - T_up) / (T_i - T_up))
+    return eta_min + (peak - eta_min) * (1 + wave) / 2
 
 
 def restart_cycle(t, T_0, T_mult, T_up):
     """Where step t lies among cycles: [number of the cycle from 0, steps into it, its length].
 
-    Of each length T_up steps stay as they are and the rest is multiplied by T_mult from one
-    cycle to the next. Raises ValueError for cycles that would never add up to t.
+    Args:
+        t: steps so far, 0 or more.
+        T_0: steps of the first cycle.
+        T_mult: factor from one cycle to the next on what is longer than T_up.
+        T_up: steps of each cycle that stay as they are.
+
+    Returns:
+        A list of three numbers.
+
+    Raises:
+        ValueError: the cycles would never add up to t.
+
+    Example:
+        >>> restart_cycle(35, T_0=10, T_mult=2, T_up=0)
+        [2, 5, 40]
     """
     if T_mult < 1 or T_up < 0 or T_0 <= T_up:
         raise ValueError(
@@ -144,10 +310,11 @@ def restart_cycle(t, T_0, T_mult, T_up):
     if T_mult == 1:
         return [t // T_0, t % T_0, T_0]
     cycle, T_cur, T_i = 0, t, T_0
+    surplus = T_up * (T_mult - 1)  # of T_mult times the climb, which does not grow
     while T_cur >= T_i:
         cycle += 1
-        T_cur -= T_i
-        T_i = (T_i - T_up) * T_mult + T_up
+        T_cur = T_cur - T_i
+        T_i = T_i * T_mult - surplus
     return [cycle, T_cur, T_i]
 
 
@@ -159,10 +326,30 @@ def cyclic_lr(
 ):
     """Rate of CyclicLR after t calls of scheduler.step().
 
-    The rate climbs from base_lr to max_lr within step_size_up calls and back within
-    step_size_down, over and over. Both rates are CyclicLR's own: it ignores the optimizer's.
-    From arXiv 1506.01186. Raises ValueError for an unknown mode; torch's triangular2 raises
+    The rate goes up and down along straight lines, over and over. torch's triangular2 raises
     OverflowError after 1024 cycles, this one does not.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the lowest rate. It is CyclicLR's own: it ignores the optimizer's.
+        max_lr: the highest rate.
+        step_size_up: calls from the foot of a triangle to its top.
+        step_size_down: calls from there to the next foot; None: step_size_up.
+        mode: "triangular", "triangular2" (half as high in every cycle) or "exp_range".
+        gamma: factor of each call on the height, for "exp_range".
+
+    Returns:
+        The learning rate.
+
+    Raises:
+        ValueError: mode is another one.
+
+    Source:
+        Smith 2015, https://arxiv.org/abs/1506.01186
+
+    Example:
+        >>> [cyclic_lr(t, 0.25, 0.75, step_size_up=2) for t in range(5)]
+        [0.25, 0.5, 0.75, 0.5, 0.25]
     """
     height = cyclic_height(t, step_size_up, step_size_down, mode, gamma)
     return base_lr + (max_lr - base_lr) * height
@@ -179,7 +366,29 @@ def cyclic_momentum(
 ):
     """Momentum that CyclicLR sets after t calls of scheduler.step().
 
-    It mirrors the rate: max_momentum where the rate is lowest, base_momentum at its top.
+    It mirrors the rate.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_momentum: the momentum where the rate is highest.
+        max_momentum: the momentum where the rate is lowest.
+        step_size_up: calls from the foot of a triangle to its top.
+        step_size_down: calls from there to the next foot; None: step_size_up.
+        mode: "triangular", "triangular2" (half as high in every cycle) or "exp_range".
+        gamma: factor of each call on the height, for "exp_range".
+
+    Returns:
+        The momentum.
+
+    Raises:
+        ValueError: mode is another one.
+
+    Source:
+        Smith 2018, https://arxiv.org/abs/1803.09820
+
+    Example:
+        >>> [cyclic_momentum(t, 0.5, 1.0, step_size_up=2) for t in range(5)]
+        [1.0, 0.75, 0.5, 0.75, 1.0]
     """
     height = cyclic_height(t, step_size_up, step_size_down, mode, gamma)
     return max_momentum - (max_momentum - base_momentum) * height
@@ -188,8 +397,22 @@ def cyclic_momentum(
 def cyclic_height(t, step_size_up, step_size_down, mode, gamma):
     """Height of CyclicLR's triangle at step t: 0 at its foot, 1 at the top of the first one.
 
-    mode "triangular" keeps that height, "triangular2" halves it every cycle, "exp_range"
-    multiplies it by gamma every step. Raises ValueError for another mode.
+    Args:
+        t: steps so far, 0 or more.
+        step_size_up: calls from the foot of a triangle to its top.
+        step_size_down: calls from there to the next foot; None: step_size_up.
+        mode: "triangular", "triangular2" (half as high in every cycle) or "exp_range".
+        gamma: factor of each call on the height, for "exp_range".
+
+    Returns:
+        The height, a number from 0 to 1.
+
+    Raises:
+        ValueError: mode is another one.
+
+    Example:
+        >>> [cyclic_height(t, 2, 4, "triangular", 1.0) for t in range(7)]
+        [0.0, 0.5, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
     one_of("mode", mode, ["triangular", "triangular2", "exp_range"])
     down = step_size_up if step_size_down is None else step_size_down
@@ -215,10 +438,33 @@ def one_cycle_lr(
 ):
     """Rate of OneCycleLR after t calls of scheduler.step(), ignoring the optimizer's own rate.
 
-    Up from max_lr / div_factor to max_lr during the share pct_start of total_steps calls,
-    then down to the first rate / final_div_factor (with three_phase, back to the first rate
-    on the way). The end is at t = total_steps - 1; as in torch, total_steps itself runs past it
-    and more raises ValueError. From arXiv 1708.07120.
+    Up to max_lr and down again. With three_phase it comes back to the first rate on the way down,
+    after as many calls as it went up.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        max_lr: the highest rate.
+        total_steps: calls of the whole cycle: its end is at t = total_steps - 1. As in
+            torch, t = total_steps runs past it.
+        pct_start: share of total_steps before the highest rate.
+        anneal_strategy: "cos" or "linear", the way from corner to corner.
+        div_factor: the first rate is max_lr / div_factor.
+        final_div_factor: the last rate is the first one / final_div_factor.
+        three_phase: whether the rate comes back to the first one before it ends.
+
+    Returns:
+        The learning rate.
+
+    Raises:
+        ValueError: t is above total_steps, or anneal_strategy is another one.
+        ZeroDivisionError: a phase has no length.
+
+    Source:
+        Smith and Topin 2017, https://arxiv.org/abs/1708.07120
+
+    Example:
+        >>> one_cycle_lr(29, max_lr=0.5, total_steps=100)
+        0.5
     """
     first = max_lr / div_factor
     last = first / final_div_factor
@@ -237,7 +483,30 @@ def one_cycle_momentum(
 ):
     """Momentum that OneCycleLR sets after t calls of scheduler.step().
 
-    It mirrors the rate: max_momentum at both ends, base_momentum where the rate peaks.
+    It mirrors the rate.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        total_steps: calls of the whole cycle.
+        pct_start: share of total_steps before the highest rate.
+        anneal_strategy: "cos" or "linear", the way from corner to corner.
+        base_momentum: the momentum where the rate is highest.
+        max_momentum: the momentum at both ends.
+        three_phase: whether max_momentum is reached before the end and kept.
+
+    Returns:
+        The momentum.
+
+    Raises:
+        ValueError: t is above total_steps, or anneal_strategy is another one.
+        ZeroDivisionError: a phase has no length.
+
+    Source:
+        Smith and Topin 2017, https://arxiv.org/abs/1708.07120
+
+    Example:
+        >>> one_cycle_momentum(29, total_steps=100)
+        0.85
     """
     corners = [max_momentum, base_momentum, max_momentum]
     if three_phase:
@@ -248,24 +517,42 @@ def one_cycle_momentum(
 def one_cycle(t, corners, total_steps, pct_start, anneal_strategy):
     """Value at step t of OneCycleLR's curve, which leads from corner to corner.
 
-    The last corner is reached at step total_steps - 1. Step total_steps runs past it, as in
-    torch; a later one raises ValueError, and a phase of no length ZeroDivisionError.
+    Args:
+        t: steps so far, from 0 to total_steps.
+        corners: the values at the ends of the phases: three, or four with three_phase.
+        total_steps: the last corner is reached at step total_steps - 1. Step total_steps
+            runs past it, as in torch.
+        pct_start: share of total_steps before the second corner.
+        anneal_strategy: "cos" or "linear", the way from corner to corner.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: t is above total_steps, or anneal_strategy is another one.
+        ZeroDivisionError: a phase has no length.
+
+    Example:
+        >>> [one_cycle(t, [0.0, 1.0, 0.0], 7, 4 / 7, "linear") for t in (0, 3, 6)]
+        [0.0, 1.0, 0.0]
     """
     if t > total_steps:
         raise ValueError(f"t={t}: allowed is at most total_steps={total_steps}")
     peak = pct_start * total_steps - 1
-    steps = [0, peak, total_steps - 1]
-    if len(corners) == 4:
-        steps = [0, peak, 2 * peak, total_steps - 1]
-    i = 1
-    while t > steps[i] and i < len(steps) - 1:
-        i += 1
-    if steps[i] == steps[i - 1]:
+    if t <= peak:
+        i, start, end = 0, 0, peak
+    elif len(corners) == 3:
+        i, start, end = 1, peak, total_steps - 1
+    elif t <= 2 * peak:
+        i, start, end = 1, peak, 2 * peak
+    else:
+        i, start, end = 2, 2 * peak, total_steps - 1
+    if start == end:
         raise ZeroDivisionError(
             f"pct_start={pct_start}, total_steps={total_steps}: one phase has no length"
         )
-    progress = (t - steps[i - 1]) / (steps[i] - steps[i - 1])
-    return anneal(corners[i - 1], corners[i], progress, anneal_strategy)
+    progress = (t - start) / (end - start)
+    return anneal(corners[i], corners[i + 1], progress, anneal_strategy)
 
 
 # ---------------------------------------------------- the rate answers to what it measures
@@ -286,8 +573,33 @@ def reduce_lr_on_plateau(
 ):
     """Rate of ReduceLROnPlateau after t calls of scheduler.step(metric).
 
-    metrics[0] ... metrics[t - 1] are what it was shown. More than patience bad metrics in a
-    row multiply the rate by factor. Raises ValueError for too few metrics or an unknown mode.
+    No closed form exists: it takes t steps.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        metrics: a list of what it was shown, metrics[0] at the first call, t of them or
+            more.
+        mode: "min" if a lower metric is better, "max" if a higher one is.
+        factor: factor of each drop.
+        patience: bad calls in a row that are forgiven; one more and the rate drops. A call
+            is bad if its metric is not better than the best so far by the threshold, or is
+            NaN.
+        threshold: how much better is better: a share of the best, or a difference.
+        threshold_mode: "rel" or "abs".
+        cooldown: calls after a drop that count as no bad ones.
+        min_lr: the lowest rate.
+        eps: a drop that is not larger than this is left out.
+
+    Returns:
+        The learning rate.
+
+    Raises:
+        ValueError: there are too few metrics, or mode or threshold_mode is another one.
+
+    Example:
+        >>> reduce_lr_on_plateau(4, 0.5, metrics=[1, 1, 1, 1], patience=2, factor=0.5)
+        0.25
     """
     one_of("mode", mode, ["min", "max"])
     one_of("threshold_mode", threshold_mode, ["rel", "abs"])
@@ -320,11 +632,24 @@ def reduce_lr_on_plateau(
 def sequential_lr(t, schedules, milestones):
     """Rate of SequentialLR after t calls of scheduler.step().
 
-    schedules are functions of their own step; each runs from its milestone on, and there from
-    step 0. So it is in torch where schedulers start from their base rate, the initial_lr of the
-    group (OneCycleLR in the list lowers it for all). Exceptions behind a milestone:
-    MultiplicativeLR, asked for lr_lambda(0) too, and SWALR start from the rate they find, and
-    total_iters=0 drops a constant factor or raises. Not for compositions inside each other.
+    It is so in torch where schedulers start from their base rate, the initial_lr of the group
+    (OneCycleLR in the list lowers it for all). Exceptions behind a milestone: MultiplicativeLR,
+    asked for lr_lambda(0) too, and SWALR start from the rate they find, and total_iters=0 drops a
+    constant factor or raises. Not for compositions inside each other.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        schedules: functions of their own step. Each runs from its milestone on, and there
+            from step 0.
+        milestones: the calls at which the next one takes over, rising; one fewer than
+            schedules.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> sequential_lr(5, [lambda t: t / 4, lambda t: 1.0 - t / 8], milestones=[4])
+        0.875
     """
     passed = len([m for m in milestones if m <= t])
     start = milestones[passed - 1] if passed > 0 else 0
@@ -334,10 +659,22 @@ def sequential_lr(t, schedules, milestones):
 def chained_scheduler(t, base_lr, factors):
     """Rate of ChainedScheduler after t calls of scheduler.step().
 
-    factors are functions of t; the rate is base_lr times all of them. So it is in torch where
-    schedulers multiply the latest rate: Multiplicative, Step, MultiStep, Exponential, Constant,
-    Linear, Polynomial, and CosineAnnealing with eta_min=0 up to T_max. LambdaLR, CyclicLR,
-    OneCycleLR and restarts set the rate anew and wipe out what stands before them in the list.
+    It is so in torch where schedulers multiply the latest rate: Multiplicative, Step, MultiStep,
+    Exponential, Constant, Linear, Polynomial, and CosineAnnealing with eta_min=0 up to T_max.
+    LambdaLR, CyclicLR, OneCycleLR and restarts set the rate anew and wipe out what stands before
+    them in the list.
+
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the optimizer's rate before the scheduler is built.
+        factors: functions of t; the rate is base_lr times all of them.
+
+    Returns:
+        The learning rate.
+
+    Example:
+        >>> chained_scheduler(2, 0.5, [lambda t: 0.5**t, lambda t: 0.5])
+        0.0625
     """
     lr = base_lr
     for factor in factors:
@@ -351,8 +688,25 @@ def chained_scheduler(t, base_lr, factors):
 def swa_lr(t, base_lr, swa_lr, anneal_epochs=10, anneal_strategy="cos"):
     """Rate of torch.optim.swa_utils.SWALR after t of its own calls of step().
 
-    Within anneal_epochs calls the rate goes from base_lr, here the one that SWALR finds when
-    it first steps, to swa_lr and stays. From arXiv 1803.05407.
+    Args:
+        t: calls of scheduler.step() so far, 0 or more.
+        base_lr: the rate that SWALR finds when it first steps.
+        swa_lr: the rate that it goes to, and keeps.
+        anneal_epochs: calls on the way.
+        anneal_strategy: "cos" or "linear", the way.
+
+    Returns:
+        The learning rate.
+
+    Raises:
+        ValueError: anneal_strategy is another one.
+
+    Source:
+        Izmailov et al. 2018, https://arxiv.org/abs/1803.05407
+
+    Example:
+        >>> [swa_lr(t, 0.5, swa_lr=0.25, anneal_epochs=2) for t in range(4)]
+        [0.5, 0.375, 0.25, 0.25]
     """
     progress = min(t, anneal_epochs) / anneal_epochs if anneal_epochs > 0 else 1
     return anneal(base_lr, swa_lr, progress, anneal_strategy)
@@ -362,10 +716,23 @@ def swa_lr(t, base_lr, swa_lr, anneal_epochs=10, anneal_strategy="cos"):
 
 
 def anneal(start, end, progress, anneal_strategy):
-    """Value on the way from start (progress 0) to end (progress 1).
+    """Value on the way from start to end.
 
-    anneal_strategy "cos" goes along half a cosine wave, "linear" along a line. Raises
-    ValueError for another one.
+    Args:
+        start: the value at progress 0.
+        end: the value at progress 1.
+        progress: the share of the way that is done.
+        anneal_strategy: "cos" along half a cosine wave, "linear" along a line.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: anneal_strategy is another one.
+
+    Example:
+        >>> anneal(1.0, 0.0, 0.25, "linear")
+        0.75
     """
     if anneal_strategy == "cos":
         return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2

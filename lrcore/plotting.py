@@ -1,10 +1,9 @@
 """The book's one matplotlib style, its curves, and the printing of a formula's own source."""
 
 import base64
-import inspect
 import io
 import math
-import textwrap
+from contextlib import contextmanager
 
 from IPython.display import Markdown
 from matplotlib import pyplot as plt
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image
 
+from lrcore.sources import code
 from lrcore.toy import expected_losses
 
 # Colours differ in lightness as well as hue, and lines in dash, so that no reader needs colour.
@@ -58,36 +58,84 @@ def drawable(values):
     return [y if y < 1e100 else math.nan for y in values]
 
 
-def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=False):
-    """Show one panel of curves. `curves` maps a label to a list of values, one per step."""
+@contextmanager
+def book_style():
+    """The book's style for the figures that are made within, and for no others."""
+    # loads matplotlib's backend, whose settings would otherwise be lost with the style
+    plt.draw_if_interactive()
     with rc_context(STYLE):
-        figure, ax = plt.subplots()
+        yield
+
+
+def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=False, ax=None):
+    """Draw curves with one value per optimizer step, from step 0 on.
+
+    A notebook shows the figure at the end of the cell; elsewhere call `matplotlib.pyplot.show()`.
+
+    Args:
+        curves: {label: list of values}. A legend names them, if there is more than one.
+        ylabel: what the values are.
+        xlabel: what there is one value for: a step, or an epoch.
+        log: whether the vertical axis is logarithmic.
+        ax: axes to draw into. None makes a new figure.
+
+    Returns:
+        The `matplotlib.axes.Axes` that hold the curves.
+
+    Example:
+        >>> ax = plot_curves({"slow": [0.5, 0.4, 0.3], "fast": [0.5, 0.1]}, xlabel="epoch")
+        >>> [line.get_label() for line in ax.lines]
+        ['slow', 'fast']
+    """
+    with book_style():
+        new = ax is None
+        if new:
+            _, ax = plt.subplots()
         draw_curves(ax, curves, ylabel, log)
         ax.set_xlabel(xlabel)
-        legend_above(figure, ax)
-        plt.show()
+        add_legend(ax, above=new)
+    return ax
 
 
-def plot_schedules(schedules):
-    """Show learning rates on the left, and what they do to the toy optimizer on the right.
+def plot_schedules(schedules, axes=None):
+    """Draw learning rates on the left, and on the right what they do to the toy optimizer.
 
-    `schedules` maps a label to a list of learning rates, one per optimizer step.
+    A notebook shows the figure at the end of the cell; elsewhere call `matplotlib.pyplot.show()`.
+
+    Args:
+        schedules: {label: list of learning rates}, one rate per optimizer step.
+        axes: two axes to draw into. None makes a new figure.
+
+    Returns:
+        The two `matplotlib.axes.Axes`: of the learning rates, and of the expected losses of
+        `lrcore.toy`.
+
+    Example:
+        >>> rates, losses = plot_schedules({"constant": [0.5] * 20, "step": [0.5, 0.05] * 10})
+        >>> losses.get_ylabel()
+        'expected loss'
     """
     losses = {label: expected_losses(rates) for label, rates in schedules.items()}
-    with rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2)
+    with book_style():
+        new = axes is None
+        left, right = plt.subplots(1, 2)[1] if new else axes
         draw_curves(left, schedules, "learning rate")
         draw_curves(right, losses, "expected loss", log=True)
-        legend_above(figure, left)
-        plt.show()
+        add_legend(left, above=new)
+    return left, right
 
 
-def legend_above(figure, ax):
-    """Name the curves above the figure, where no curve runs; a single curve needs no name."""
+def add_legend(ax, above=True):
+    """Name the curves of an axes, above its figure, where no curve runs, or inside of the axes.
+
+    A single curve needs no name.
+    """
     lines, labels = ax.get_legend_handles_labels()
-    if len(labels) > 1:
+    if len(labels) > 1 and above:
         columns = max(1, 80 // (max(len(label) for label in labels) + 8))
-        figure.legend(lines, labels, loc="outside upper center", ncols=columns)
+        ax.figure.legend(lines, labels, loc="outside upper center", ncols=columns)
+    elif len(labels) > 1:
+        ax.legend()
 
 
 def panels_png(panels, curves, pinned=None):
@@ -120,8 +168,19 @@ def embedded(png):
 def thumbnail(rates, other=None, dash="--", alt=""):
     """An <img> element with a small picture of rates, from zero up, for the cell of a table.
 
-    `other` is drawn over it on a scale of its own, as `dash`: the momentum, or a metric. `alt` is
-    what the picture shows, in words. All in one string, so that Markdown can hold it.
+    Args:
+        rates: a list of learning rates.
+        other: a list that is drawn over it on a scale of its own: the momentum, or a
+            metric.
+        dash: how `other` is drawn, in matplotlib's terms.
+        alt: what the picture shows, in words.
+
+    Returns:
+        HTML, all in one line, so that Markdown can hold it.
+
+    Example:
+        >>> thumbnail([0.5, 0.25, 0.1], alt="It falls.")[:32]
+        '<img src="data:image/png;base64,'
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(1.6, 0.9), dpi=180)
@@ -138,5 +197,18 @@ def thumbnail(rates, other=None, dash="--", alt=""):
 
 
 def show_source(function):
-    """Show the source of a function: the text on the page is the code that runs."""
-    return Markdown(f"```python\n{textwrap.dedent(inspect.getsource(function))}```")
+    """Show the source of a function: the text on the page is the code that runs.
+
+    Args:
+        function: a function or a class.
+
+    Returns:
+        Its source as `IPython.display.Markdown`. Of its docstring the first line is left: a page
+        says the rest in its own words, and `help(function)` prints it.
+
+    Example:
+        >>> from lrcore import formulas
+        >>> print(show_source(formulas.step_lr).data.splitlines()[-2].strip())
+        return base_lr * gamma ** (t // step_size)
+    """
+    return Markdown(f"```python\n{code(function)}```")

@@ -19,27 +19,35 @@ class WarmupRestarts(LRScheduler):
 
     The rate depends on last_epoch alone (see lrcore.formulas.warmup_restarts), so resuming by
     state_dict, by last_epoch= or by step(epoch) all lead to the same rates. Momentum is left
-    alone.
-
-    After SGDR (arXiv 1608.03983) and the CosineAnnealingWarmUpRestarts of gaussian37.
+    alone. A step is one call of step(), made once a batch or once an epoch.
 
     Args:
-        optimizer: its groups' rates, or their initial_lr where one is set, are the first peaks.
+        optimizer: its groups' rates, or their initial_lr where one is set, are the first
+            peaks.
         T_0: steps in the first cycle, its climb included; an int above T_up.
-        T_mult: the falling part of a cycle is T_mult times as long as the one before; an int
-            of 1 or more.
+        T_mult: the falling part of a cycle is T_mult times as long as the one before; an
+            int of 1 or more.
         T_up: steps of the climb in every cycle; an int of 0 or more. 0: no climb.
         gamma: factor from one peak to the next, above 0 and at most 1.
         eta_min: the lowest rate, a number from 0 up to the smallest rate of the groups.
         last_epoch: index of the last finished step when resuming; -1 for a new run.
-
-    A step is one call of step(), made once a batch or once an epoch.
 
     Raises:
         TypeError: optimizer is no torch optimizer.
         ValueError: another argument is outside of what is allowed.
         KeyError: last_epoch is 0 or more and a group lacks initial_lr.
         In each case the optimizer is left as it was.
+
+    Source:
+        SGDR, https://arxiv.org/abs/1608.03983, and the CosineAnnealingWarmUpRestarts of
+        gaussian37.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+        >>> scheduler = WarmupRestarts(optimizer, T_0=10, T_up=2)
+        >>> scheduler.get_last_lr()
+        [0.0]
     """
 
     def __init__(self, optimizer, T_0, T_mult=1, T_up=0, gamma=1.0, eta_min=0.0, last_epoch=-1):

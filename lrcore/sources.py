@@ -5,9 +5,21 @@ import inspect
 import textwrap
 
 
-def source(function):
-    """A function's source and {name: value} of all that it takes from its module."""
+def code(function):
+    """The source of a function or class, and of its docstring the first line."""
     text = textwrap.dedent(inspect.getsource(function))
+    body = ast.parse(text).body[0].body
+    summary = (inspect.getdoc(function) or "").partition("\n")[0]
+    if not summary:
+        return text
+    lines = text.splitlines(keepends=True)
+    first, last = body[0].lineno - 1, body[0].end_lineno
+    return "".join([*lines[:first], f'{" " * body[0].col_offset}"""{summary}"""\n', *lines[last:]])
+
+
+def source(function):
+    """A function's code and {name: value} of all that it takes from its module."""
+    text = code(function)
     read, own = set(), {function.__name__}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.arg):

@@ -16,8 +16,23 @@ def expected_losses(
 ):
     """Expected loss of plain SGD (no momentum), before each step and after the last.
 
-    `rates` holds one learning rate per optimizer step. Returns len(rates) + 1
-    losses. They are exact: no random number is drawn.
+    It is exact: no random number is drawn.
+
+    Args:
+        rates: one learning rate per optimizer step.
+        curvatures: h_i, one for each direction.
+        noise_variance: s^2, of the noise that a mini-batch adds to the gradient.
+        start: every w_i before the first step.
+
+    Returns:
+        A list of len(rates) + 1 losses.
+
+    Source:
+        Zhang et al. 2019, https://arxiv.org/abs/1907.04164
+
+    Example:
+        >>> [round(loss, 4) for loss in expected_losses([0.5, 0.5])]
+        [0.72, 0.3118, 0.1871]
     """
     # mean and variance of each w_i, over all the noise that there could be
     means = [start for h in curvatures]
@@ -41,11 +56,25 @@ def expected_loss(curvatures, means, variances):
 
 
 def simulate(rates, runs=2000, seed=0):
-    """Losses of `runs` independent runs of a real `torch.optim.SGD` on the same model.
+    """Losses of independent runs of a real `torch.optim.SGD` on the same model.
 
-    `rates` holds one learning rate per optimizer step. Returns a tensor of shape
-    (len(rates) + 1, runs), float64: the loss of every run before the first step and after each.
-    Its mean over the runs approaches `expected_losses(rates)`.
+    Their mean approaches `expected_losses(rates)`.
+
+    Args:
+        rates: one learning rate per optimizer step.
+        runs: how many runs.
+        seed: of the noise.
+
+    Returns:
+        A float64 tensor of shape (len(rates) + 1, runs): the loss of every run before the first
+        step and after each.
+
+    Source:
+        Zhang et al. 2019, https://arxiv.org/abs/1907.04164
+
+    Example:
+        >>> simulate([0.5, 0.5], runs=10).shape
+        torch.Size([3, 10])
     """
     import torch  # here, so that the rest of this module needs nothing
 
@@ -66,9 +95,22 @@ def simulate(rates, runs=2000, seed=0):
 def validation_loss(t, flattens_at=40, noise=0.02, jump_at=80, jump=0.0):
     """A made-up validation loss for epoch t, to feed a scheduler that watches a metric.
 
-    It falls from 1 to 0.2 until epoch `flattens_at` and stays there. `noise` is the largest
-    random deviation up or down; `jump` is added from epoch `jump_at` on. Only + - * / are used,
-    so that every machine and every browser computes the same digits.
+    It falls from 1 to 0.2 and stays there. Only + - * / are used, so that every machine and every
+    browser computes the same digits.
+
+    Args:
+        t: epochs so far, 0 or more.
+        flattens_at: the epoch from which on it stays.
+        noise: the largest random deviation up or down.
+        jump_at: the epoch from which on `jump` is added.
+        jump: what is added.
+
+    Returns:
+        The loss.
+
+    Example:
+        >>> [validation_loss(t, noise=0) for t in (0, 20, 40)]
+        [1.0, 0.4, 0.2]
     """
     left = max(0.0, 1 - t / flattens_at)
     loss = 0.2 + 0.8 * left * left + noise * scatter(t)

@@ -53,20 +53,21 @@ def one_thread():
 
 
 @pytest.fixture
-def shown(monkeypatch):
-    """The figures that were shown, drawn whole. Fails if one is left that was not."""
+def shown():
+    """A function that gives the figures of the test, drawn whole, in the order they were made."""
     from matplotlib import pyplot as plt  # here: most tests do without
 
-    drawn = []
+    drawn = {}
 
-    def show():
-        plt.gcf().draw_without_rendering()
-        drawn.append(plt.gcf())
-        plt.close(plt.gcf())
+    def figures():
+        for number in set(plt.get_fignums()) - drawn.keys():
+            drawn[number] = plt.figure(number)
+            drawn[number].draw_without_rendering()
+        return [drawn[number] for number in sorted(drawn)]
 
-    monkeypatch.setattr(plt, "show", show)
-    yield drawn
-    assert plt.get_fignums() == []
+    with plt.rc_context({"figure.max_open_warning": 0}):
+        yield figures
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")

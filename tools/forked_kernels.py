@@ -153,7 +153,10 @@ def start(path, *arguments):
         }
         socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
         signal.signal(signal.SIGINT, lambda number, frame: server.send(b"!"))
-        server.recv(1)  # nothing is sent: it ends when the kernel does
+        try:
+            server.recv(1)  # nothing is sent: it ends when the kernel does
+        except ConnectionResetError:  # and it died
+            pass
 
 
 if __name__ == "__main__":

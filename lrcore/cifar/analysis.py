@@ -28,7 +28,21 @@ ALMOST_ZERO = 0.025  # of the highest rate: a decay to a hundredth is below, a f
 def runs_of(table, experiment, epochs=None, scheduler=None):
     """The rows of one experiment, and if they are named of one budget and one scheduler.
 
-    A diverged run has the accuracy and the cross-entropy of guessing, and True as `diverged`.
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        experiment: "defaults", "tuning", "fair" or "horizon".
+        epochs: a budget, in epochs. None takes all of them.
+        scheduler: the name of a scheduler. None takes all of them.
+
+    Returns:
+        These rows as a DataFrame, sorted by budget, scheduler and seed, with a column `diverged`.
+        A run that diverged has the accuracy and the cross-entropy of guessing.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> runs = runs_of(results.rows("transformer"), "fair", 1, "constant")
+        >>> list(runs.seed)
+        [300, 301, 302, 303, 304, 305, 306, 307, 308, 309]
     """
     runs = table[table.experiment == experiment]
     if epochs is not None:
@@ -47,12 +61,41 @@ def with_guesses(table):
 
 
 def budgets(table, experiment):
-    """The budgets of one experiment, in epochs, the smallest first."""
+    """The budgets of one experiment, in epochs, the smallest first.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        experiment: "defaults", "tuning", "fair" or "horizon".
+
+    Returns:
+        A list of numbers of epochs, empty if there are no runs of that experiment.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> budgets(results.rows("adamw"), "fair")
+        [8]
+    """
     return sorted(set(runs_of(table, experiment).epochs))
 
 
 def longest(table, experiment):
-    """The largest budget of one experiment, in epochs. Raises ValueError if there are no runs."""
+    """The largest budget of one experiment, in epochs.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        experiment: "defaults", "tuning", "fair" or "horizon".
+
+    Returns:
+        A number of epochs.
+
+    Raises:
+        ValueError: there are no runs of that experiment.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> longest(results.rows("adamw"), "fair")
+        8
+    """
     found = budgets(table, experiment)
     if not found:
         known = ", ".join(sorted(set(table.experiment))) or "none"
@@ -61,9 +104,28 @@ def longest(table, experiment):
 
 
 def by_seed(table, experiment, epochs, measure="accuracy"):
-    """A table with a line for each seed and a column for each scheduler; NaN where no run is.
+    """What each run of one budget gave: a line for each seed, a column for each scheduler.
 
-    Raises ValueError for an unknown measure, and if a scheduler has two runs of one seed.
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        experiment: "defaults", "fair" or "horizon".
+        epochs: the budget, in epochs.
+        measure: "accuracy", in percent, or "cross_entropy".
+
+    Returns:
+        A DataFrame with the seeds as its index; NaN where no run is. A run that diverged counts as
+        guessing.
+
+    Raises:
+        ValueError: another measure, or a scheduler that has two runs of one seed.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> values = by_seed(results.rows("transformer"), "fair", 1)
+        >>> values.shape
+        (10, 6)
+        >>> values.mean().round(1).to_dict()["warmup_cosine"]
+        96.8
     """
     if measure not in GUESSING:
         raise ValueError(f"measure={measure!r}: allowed are {', '.join(GUESSING)}")
@@ -77,7 +139,26 @@ def by_seed(table, experiment, epochs, measure="accuracy"):
 
 
 def measured_on(table):
-    """What the rows of `table` were measured on, one fact a line."""
+    """What the rows of a table were measured on: data, network, optimizer, machine, in words.
+
+    Args:
+        table: rows of one plan or of several, as `results.rows` returns them.
+
+    Returns:
+        A text with one fact a line.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> print(measured_on(results.rows("adamw")))
+        runs: 144
+        data: CIFAR-10, JPEG-75
+        network: convolutional, widths [16, 32, 64, 128], stride 2
+        optimizer: AdamW, betas [0.9, 0.999], eps 1e-08, weight_decay 0.01
+        batch size: 500
+        device: NVIDIA H200
+        precision: bfloat16
+        torch: 2.11.0+cu130
+    """
     facts = {
         "data": table.data,
         "network": table.apply(network_in_words, axis=1),
@@ -109,13 +190,29 @@ def threads_in_words(threads):
 
 
 def by_scheduler(table, experiment="fair"):
-    """Return one line per budget and scheduler, the best mean accuracy of each budget first.
+    """The mean of each budget and scheduler, the best mean accuracy of each budget first.
 
-    Columns: `seeds`, how many of them `diverged`, `peak_lr`, the mean `accuracy` in percent with
-    Student's 95 % interval `low` to `high` (NaN with one seed), and the mean `cross_entropy`. Each
-    interval holds by itself, and for one scheduler: whether two differ is for `against_cosine`.
+    Each interval holds by itself, and for one scheduler: whether two differ is for
+    `against_cosine`.
 
-    Raises ValueError if there are no runs of that experiment.
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        experiment: "defaults", "fair" or "horizon".
+
+    Returns:
+        A DataFrame with a line for each budget (`epochs`) and `scheduler`: `seeds`, how many of
+        them `diverged`, `peak_lr`, the mean `accuracy` in percent with Student's 95 % interval
+        `low` to `high` (NaN with one seed), and the mean `cross_entropy`. A run that diverged
+        counts as guessing.
+
+    Raises:
+        ValueError: there are no runs of that experiment.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> best = by_scheduler(results.rows("adamw")).loc[0]
+        >>> print(best.scheduler, best.accuracy.round(1), best.low.round(1), best.high.round(1))
+        warmup_stable_decay 79.8 79.6 80.0
     """
     longest(table, experiment)
     lines = []
@@ -149,7 +246,20 @@ def mean_interval(values):
 
 
 def spread(table, epochs):
-    """Standard deviation between seeds, pooled over the schedulers of one fair budget."""
+    """Standard deviation between seeds, pooled over the schedulers of one fair budget.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+
+    Returns:
+        The standard deviation in points of test accuracy. A run that diverged counts as guessing.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> print(spread(results.rows("adamw"), 8).round(2))
+        0.54
+    """
     return by_seed(table, "fair", epochs).var().mean() ** 0.5
 
 
@@ -159,18 +269,48 @@ def spread(table, epochs):
 def against_cosine(table, epochs, measure="accuracy"):
     """Compare every scheduler with cosine annealing, seed by seed, in the fair runs of one budget.
 
-    `measure` is "accuracy" (in points) or "cross_entropy". Returns what `compare` does, a line for
-    each other scheduler. Raises ValueError for another measure and without runs of cosine.
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+        measure: "accuracy" or "cross_entropy". Differences of accuracies are in points.
+
+    Returns:
+        A DataFrame with a line for each other scheduler, as `compare` returns it.
+
+    Raises:
+        ValueError: another measure, no runs of cosine annealing, or two runs of one seed.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> lines = against_cosine(results.rows("adamw"), 8)
+        >>> lines.set_index("scheduler").verdict.to_dict()["warmup_cosine"]
+        'higher'
     """
     return compare(by_seed(table, "fair", epochs, measure), COSINE, measure)
 
 
 def primary_comparison(table, primary, measure="accuracy"):
-    """The one comparison with cosine that the plan fixed before its runs, as a Series.
+    """The one comparison with cosine that the plan fixed before its runs.
 
-    `primary` is the plan's (scheduler, budget in epochs). It has the columns of `paired_t`, and
-    `verdict` by `p` < 0.05. Neither is corrected: who names one comparison beforehand makes one.
-    Raises ValueError if the scheduler and cosine do not share a seed.
+    Neither its interval nor its `p` is corrected: who names one comparison beforehand makes one.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        primary: the plan's (scheduler, budget in epochs): `PLANS["adamw"].primary`.
+        measure: "accuracy" or "cross_entropy". Differences of accuracies are in points.
+
+    Returns:
+        A Series: `scheduler`, the columns of `paired_t`, `unpaired` as in `compare`, and
+        `verdict`: "higher" or "lower" where p < 0.05, else "undecided".
+
+    Raises:
+        ValueError: the scheduler and cosine do not share a seed, or what `against_cosine` refuses.
+
+    Example:
+        >>> from lrcore.cifar import PLANS, results
+        >>> line = primary_comparison(results.rows("adamw"), PLANS["adamw"].primary)
+        >>> print(line.scheduler, line.difference.round(2), line.verdict)
+        warmup_stable_decay 3.24 higher
     """
     scheduler, epochs = primary
     values = by_seed(table, "fair", epochs, measure)
@@ -181,19 +321,38 @@ def primary_comparison(table, primary, measure="accuracy"):
 
 
 def compare(values, control, measure="accuracy"):
-    """Compare each column of `values` with the column `control`, by differences in pairs.
-
-    `values` is what `by_seed` returns. A seed that only one of both has is dropped from their
-    comparison and counted as `unpaired`; a scheduler without any pair is left out.
-
-    Returns the columns of `paired_t`, and for all comparisons together `p_holm` (see `holm`), the
-    interval `low_all` to `high_all`, and `verdict`: "higher" or "lower" where p_holm < 0.05, else
-    "undecided". The largest difference comes first.
+    """Compare each column of a table with one of them, the control, by differences in pairs.
 
     `low` to `high` holds with 95 % for one comparison that was picked beforehand. With 95 % *all*
     intervals `low_all` to `high_all` hold at the same time (Bonferroni: each errs in 5 % / number
     of them). Holm's test finds a little more than those show and has no simple intervals of its
     own: a scheduler may be "higher" and have a zero just within `low_all`.
+
+    Args:
+        values: a line for each seed and a column for each scheduler, as `by_seed` returns them.
+            A seed that only one of both has is dropped from their comparison.
+        control: the name of the column that the others are compared with.
+        measure: what the values are. Of "cross_entropy" the lower one wins.
+
+    Returns:
+        A DataFrame with a line for each `scheduler` that shares a seed with the control, the
+        largest difference first: the columns of `paired_t`, the number of seeds that were dropped
+        as `unpaired`, and for all comparisons together `p_holm` (see `holm`), the interval
+        `low_all` to `high_all`, and `verdict`: "higher" or "lower" where p_holm < 0.05, else
+        "undecided".
+
+    Raises:
+        ValueError: there is no column of that name.
+
+    Source:
+        Holm, "A Simple Sequentially Rejective Multiple Test Procedure", 1979.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> values = by_seed(results.rows("adamw"), "fair", 8)
+        >>> line = compare(values[["constant", "linear_lr"]], "constant").loc[0]
+        >>> print(line.scheduler, line.difference.round(2), line.won, "of", line.pairs)
+        linear_lr 1.24 9 of 10
     """
     if control not in values:
         raise ValueError(f"there are no runs of {control} to compare with")
@@ -218,16 +377,31 @@ def compare(values, control, measure="accuracy"):
 
 
 def paired_t(differences, error=0.05, better=1):
-    """Student's paired t test (1908) of each column of `differences`, NaN where a pair lacks.
-
-    Returns a line for each column: the mean `difference`, the standard deviation `sd` of the
-    differences, the interval `low` to `high` that misses the true mean with probability `error`,
-    `p` for a true mean of 0, the number of `pairs`, and how many were `won`: those with a
-    difference above 0, or below it if `better` is -1.
+    """Student's paired t test of each column of a table of differences.
 
     A single pair has no interval, and decides nothing: p is 1. If all differences are the same,
-    the interval shrinks to a point and t has nothing to divide by; then p is that of the sign test,
-    one half to the power of pairs - 1, or 1 if they are all 0.
+    the interval shrinks to a point and t has nothing to divide by; then p is that of the sign
+    test, one half to the power of pairs - 1, or 1 if they are all 0.
+
+    Args:
+        differences: a DataFrame with a line for each pair and a column for each test; NaN where a
+            pair lacks.
+        error: the probability that an interval misses the true mean.
+        better: 1 if a difference above 0 is a win, -1 if one below it is.
+
+    Returns:
+        A DataFrame with a line for each column: the mean `difference`, the standard deviation `sd`
+        of the differences, the interval `low` to `high`, `p` for a true mean of 0, the number of
+        `pairs`, and how many were `won`. Differences have the unit that they came in.
+
+    Source:
+        Student, "The Probable Error of a Mean", Biometrika 6, 1908.
+
+    Example:
+        >>> import pandas as pd
+        >>> line = paired_t(pd.DataFrame({"a": [1.0, 2.0, 3.0]})).loc["a"]
+        >>> print(*line[["difference", "low", "high", "p"]].round(2))
+        2.0 -0.48 4.48 0.07
     """
     pairs = differences.count()
     mean = differences.mean().round(12)  # where all are the same, rounding must not look like
@@ -268,9 +442,24 @@ def holm(p):
 
 
 def tuning_by_rate(table, epochs, column="accuracy"):
-    """{scheduler: a table with a line for each tuning seed and a column for each rate of the grid}.
+    """What each rate of the grid gave in the tuning runs of one budget, scheduler by scheduler.
 
-    A seed that lacks a rate is left out, and so is a scheduler without a whole seed.
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+        column: which column of the rows: "accuracy" (percent, on the validation images),
+            "cross_entropy" or "diverged".
+
+    Returns:
+        {scheduler: DataFrame}, each with a line for each tuning seed and a column for each rate.
+        A seed that lacks a rate is left out, and so is a scheduler without a whole seed. A run
+        that diverged counts as guessing.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> grids = tuning_by_rate(results.rows("transformer"), 1)
+        >>> grids["linear_lr"].mean().round(1).tail(4).to_dict()
+        {0.002: 65.6, 0.004: 61.7, 0.008: 10.4, 0.016: 10.1}
     """
     runs = runs_of(table, "tuning", epochs)
     rates = sorted(runs.peak_lr.unique())
@@ -283,14 +472,39 @@ def tuning_by_rate(table, epochs, column="accuracy"):
 
 
 def best_rates(table, epochs):
-    """{scheduler: the rate with the highest mean validation accuracy}; of a tie the lowest."""
+    """The peak rate of each scheduler with the highest mean validation accuracy at one budget.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+
+    Returns:
+        {scheduler: rate}. Of a tie it is the lowest. A scheduler without a whole grid is left out.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> float(best_rates(results.rows("transformer"), 1)["warmup_cosine"])
+        0.004
+    """
     return {name: grid.mean().idxmax() for name, grid in tuning_by_rate(table, epochs).items()}
 
 
 def grid_ends(table, epochs):
-    """{"lowest": schedulers, "highest": schedulers} whose best rate is that one of the grid.
+    """The schedulers whose best peak rate is the lowest or the highest of the grid.
 
     Theirs may lie beyond it: the comparison is a little unkind to them.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+
+    Returns:
+        {"lowest": schedulers, "highest": schedulers}, two lists of names.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> grid_ends(results.rows("adamw"), 8)
+        {'lowest': [], 'highest': ['one_cycle_lr']}
     """
     rates = runs_of(table, "tuning", epochs).peak_lr
     best = best_rates(table, epochs)
@@ -301,16 +515,30 @@ def grid_ends(table, epochs):
 def regret(table, epochs):
     """How much validation accuracy a peak rate costs that is 2 or 4 times too low or too high.
 
-    Returns a line for each scheduler and factor: its `best_rate` (that of all seeds), `factor`,
-    `loss` in points, its 95 % interval `low` to `high`, the number of `seeds`, and how many had a
-    run that `diverged`. A factor that leads out of the grid has no line, nor has a scheduler with
-    one seed a rate. See `held_out_losses` for what a loss is: it may come out below zero.
+    Each loss is counted from the rate that the other seeds find best (see `held_out_losses`), so
+    it may come out below zero.
 
-    Two seeds say nothing about their own spread. So the intervals take one spread of the losses
+    Two seeds say little about their own spread. So the intervals take one spread of the losses
     for all schedulers, another one at each factor: the pooled standard deviation, with as many
     degrees of freedom as there are seeds less one, added up. A diverged run is a cliff and no
     spread: it counts in the loss, is not pooled, and its scheduler has no interval there. Each
     interval holds by itself.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+
+    Returns:
+        A DataFrame with a line for each `scheduler` and `factor` (0.25, 0.5, 2 or 4): its
+        `best_rate` (that of all seeds), the mean `loss` in points of accuracy, its 95 % interval
+        `low` to `high`, the number of `seeds`, and how many had a run that `diverged`. A factor
+        that leads out of the grid has no line, nor has a scheduler with one seed a rate.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> lines = regret(results.rows("transformer"), 1).groupby("scheduler")
+        >>> lines.get_group("linear_lr").set_index("factor").loss.round(1).to_dict()
+        {0.25: 44.9, 0.5: 34.9, 2.0: 3.9, 4.0: 55.1}
     """
     losses = held_out_losses(table, epochs)
     steps = losses.groupby(["scheduler", "factor"])
@@ -371,13 +599,28 @@ def held_out_losses(table, epochs):
 
 
 def horizon(table, epochs):
-    """The runs whose length is not known from the start, of one budget, the best mean first.
+    """Compare the runs whose length is not known from the start, the best mean first.
 
-    Returns a line for each of `entries.HORIZON`: what `by_scheduler` says, and the paired
-    comparison with the cosine that was planned right: `difference` in points, its intervals
-    `difference_low` to `difference_high` (by itself) and `low_all` to `high_all` (all at once),
-    `p_holm`, `pairs`, `won` and `verdict`, as in `compare`. The line of that cosine has no
-    comparison.
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+
+    Returns:
+        A DataFrame with a line for each of `entries.HORIZON`: what `by_scheduler` says, and the
+        paired comparison with the cosine that was planned right: `difference` in points of
+        accuracy, its intervals `difference_low` to `difference_high` (by itself) and `low_all` to
+        `high_all` (all at once), `sd`, `p`, `p_holm`, `pairs`, `unpaired`, `won` and `verdict`, as
+        in `compare`. The line of that cosine has no comparison: NaN.
+
+    Raises:
+        ValueError: there are no such runs, or none of that cosine.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> lines = horizon(results.rows("small"), 2).set_index("scheduler")
+        >>> line = lines.loc["wsd_planned_right"]
+        >>> print(round(line.difference, 1), line.verdict)
+        2.4 higher
     """
     means = by_scheduler(table[table.epochs == epochs], "horizon")
     compared = compare(by_seed(table, "horizon", epochs), PLANNED)
@@ -386,11 +629,22 @@ def horizon(table, epochs):
 
 
 def along_the_run(table, epochs):
-    """The test accuracy along the horizon runs of one budget.
+    """The mean test accuracy along the horizon runs of one budget, epoch by epoch.
 
-    Returns a line for each scheduler and `epoch`: the mean `accuracy` in percent over the seeds
-    and its 95 % interval `low` to `high`, which holds by itself. A diverged run counts as guessing
-    at every epoch.
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+
+    Returns:
+        A DataFrame with a line for each `scheduler` and `epoch`: the mean `accuracy` in percent
+        over the seeds and its 95 % interval `low` to `high`, which holds by itself. A run that
+        diverged counts as guessing at every epoch.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> lines = along_the_run(results.rows("small"), 2).groupby("scheduler")
+        >>> lines.get_group("cosine_planned_right").set_index("epoch").accuracy.round(1).to_dict()
+        {1: 49.6, 2: 56.1}
     """
     runs = runs_of(table, "horizon", epochs)
     points = runs.explode("evaluations").dropna(subset="evaluations")
@@ -410,15 +664,26 @@ def along_the_run(table, epochs):
 def does_it_matter(table, epochs):
     """How far two choices lie apart: two schedules, beside two peak rates of one schedule.
 
-    Returns a line for each `choice`: the `gap` in points of accuracy, its 95 % interval `low` to
-    `high`, and the number of `schedulers`. Schedules are compared at their own best rates on the
-    test images, and rates on the validation images, for the same schedulers: those of
-    `ends_at_zero`. Rates have no lines if there is one seed a rate.
-
     The gap between schedules, or between rates of the grid, is the `typical_difference` of two.
     That a rate is off by a factor is counted from the best one (`held_out_losses`), as the mean
     over both directions and all schedulers. Intervals of rates come from the scatter between
     schedulers: they are about a schedule of this kind.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+
+    Returns:
+        A DataFrame with a line for each `choice`: the `gap` in points of accuracy, its 95 %
+        interval `low` to `high`, and the number of `schedulers`. Schedules are compared at their
+        own best rates on the test images, and rates on the validation images, for the schedulers
+        of `ends_at_zero`. Rates have no lines if there is one seed a rate.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> gaps = does_it_matter(results.rows("adamw"), 8).set_index("choice").gap
+        >>> print(gaps.round(1)["two of all schedules"], gaps.round(1)["two rates of the grid"])
+        2.5 5.8
     """
     seeds = by_seed(table, "fair", epochs).dropna()
     zero = ends_at_zero(table, epochs)
@@ -448,6 +713,18 @@ def ends_at_zero(table, epochs):
     cooldown over the last quarter is still at a twelfth. So the last two are continued by one more
     in a straight line. Almost zero is a fortieth of the highest rate: that takes in the decays to
     a hundredth (exponential, stairs) and leaves out `cyclic_lr`, which ends at a twenty-fifth.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+
+    Returns:
+        A list of names.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> ends_at_zero(results.rows("transformer"), 1)
+        ['cosine_annealing_lr', 'linear_lr', 'warmup_cosine', 'warmup_linear']
     """
     runs = runs_of(table, "fair", epochs)
     low = runs.lr.map(lambda lr: 2 * lr[-1] - lr[-2] <= ALMOST_ZERO * max(lr))
@@ -456,17 +733,33 @@ def ends_at_zero(table, epochs):
 
 
 def typical_difference(values):
-    """The typical true difference of two columns of `values`, with the ends of its 95 % interval.
+    """The typical true difference of two columns of a table, with the ends of its 95 % interval.
 
-    `values` has a line for each seed and a column for each choice. It is the root of the mean
-    squared difference over all pairs of columns: sqrt(2) times their standard deviation, without
-    what the seeds add (`variance_between`). 0 if the columns differ no more than seeds do.
+    It is the root of the mean squared difference over all pairs of columns: sqrt(2) times their
+    standard deviation, without what the seeds add (`variance_between`).
 
     Why not the largest mean less the smallest: that grows with the number of columns even if all
-    are the same. Of 15 equal ones with 10 seeds it is 0.9 to 1.5 points, and no bootstrap takes
-    that away. This one's interval comes from leaving out each seed in turn (the jackknife, Tukey
-    1958), and holds 95 % in simulations, for unequal spreads and for no difference at all too.
-    With fewer than three seeds there is none: NaN.
+    are the same. Of 15 equal ones with 10 seeds it is about 1.1 times the spread between seeds,
+    and no bootstrap takes that away. This one's interval comes from leaving out each seed in turn
+    (the jackknife), and holds 95 % in simulations, for unequal spreads and for no difference at
+    all too.
+
+    Args:
+        values: a DataFrame with a line for each seed and a column for each choice, without NaN.
+
+    Returns:
+        Three numbers in the unit of the values: the difference, and the lower and the upper end.
+        The difference is 0 if the columns differ no more than seeds do. With fewer than three
+        seeds there is no interval, with fewer than two seeds or columns nothing at all: NaN.
+
+    Source:
+        Tukey, "Bias and Confidence in Not-Quite Large Samples", 1958.
+
+    Example:
+        >>> import pandas as pd
+        >>> values = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [3.1, 4.0, 4.9]})
+        >>> [round(end, 2) for end in typical_difference(values)]
+        [2.0, 1.73, 2.23]
     """
     if len(values) < 2 or values.shape[1] < 2:
         return math.nan, math.nan, math.nan

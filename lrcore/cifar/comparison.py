@@ -17,23 +17,54 @@ from lrcore.cifar.training import best_device
 
 
 def run(plan, data=None, results=None, limit=None, cluster=None, minutes=None, out=None):
-    """Make the runs of `plan` that `results` lacks, and return the rows of all that it then has.
-
-    `plan` is a name in `PLANS` or a `Plan`. `data` is a folder, as in `load` (None: what the plan
-    names, or else the download). `results` is the folder for the results, one JSON file a run
-    (None: results/ and the plan's name). `limit` ends after that many new runs, `minutes` before
-    the first runs that would not be finished in that time. `cluster` is the address of a Ray
-    cluster that makes the runs ("local" starts one on this machine). `out` is a file of JSON
-    lines: the rows that it has are taken into the folder, and it is written anew, whole, after
-    each group of runs.
+    """Make the runs of a plan that are missing, and return the rows of all that are there.
 
     May be interrupted or killed at any moment and started again: it loses the runs in flight and
     repeats none. Several processes may work on one folder at the same time.
 
-    Raises ValueError for an unknown plan, a wrong limit or number of minutes, an `out` that cannot
-    be a file, a plan with too few steps, and a folder that holds results of other settings than
-    these, or anything else that is called .json; what `load` raises; ImportError for a cluster
-    without Ray, and ValueError if none answers: all before anything is written.
+    Args:
+        plan: a name in `PLANS`, or a `Plan`.
+        data: a folder with the images, or "sample", as in `load`. None takes what the plan names,
+            or else the download. A plan with the transformer makes its own data.
+        results: the folder for the results, one JSON file a run; what it has is not made again.
+            None is results/ and the plan's name.
+        limit: end after that many new runs. None makes all.
+        cluster: the address of a Ray cluster that makes the runs; "local" starts one on this
+            machine. None makes them in this process.
+        minutes: end before the first runs that would not be finished in that time. How long one
+            takes is known after the first runs, which are made in any case.
+        out: a file of JSON lines. The rows that it has are taken into the folder, and it is
+            written anew, whole, after each group of runs.
+
+    Returns:
+        A list of dicts, one a run: the rows of the folder. `pandas.DataFrame` makes of it what
+        `analysis` and `figures` take.
+
+    Raises:
+        ValueError: an unknown plan, a wrong limit or number of minutes, an `out` that cannot be a
+            file, a plan with too few steps, data for a plan that makes its own, a folder or an
+            `out` that holds results of other settings than these, anything else in the folder that
+            is called .json, or a cluster that does not answer.
+        ImportError: a cluster is asked for, and Ray is not installed.
+        RuntimeError: runs failed on a cluster; those that were finished are kept.
+        What `load` raises comes as it is. All but RuntimeError come before anything is trained.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> plan = Plan(
+        ...     "tiny",
+        ...     "30 steps of a constant rate",
+        ...     widths=(2, 2, 2, 4),
+        ...     stride=2,
+        ...     batch_size=150,
+        ...     schedulers=("constant",),
+        ...     rates=(0.1,),
+        ...     fair={1: 1},
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     rows = run(plan, data="sample", results=folder)
+        >>> [(row["scheduler"], row["seed"], row["steps"]) for row in rows]
+        [('constant', 300, 30)]
     """
     if not isinstance(plan, Plan):
         if plan not in PLANS:

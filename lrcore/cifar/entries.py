@@ -123,7 +123,27 @@ def sequential_example(optimizer):
 
 
 def entry(scheduler, arguments=lambda n, lr: {}, looks="step"):
-    """An Entry; the name of a scheduler stands for the class in torch.optim.lr_scheduler."""
+    """An `Entry`: a scheduler, and the arguments that it gets in a run.
+
+    Args:
+        scheduler: a function that is called as `scheduler(optimizer, **arguments)` and returns a
+            scheduler, or the name of a class in `torch.optim.lr_scheduler`.
+        arguments: a function of n and lr that returns the scheduler's arguments as a dict of plain
+            numbers, so that a result can name them: n is how often it steps in the run, lr is the
+            peak rate.
+        looks: how often it steps: "step" for once after each optimizer step, "epoch" for once an
+            epoch, a number for that many times in a run, in equal distances.
+
+    Returns:
+        An `Entry`, as they stand in `FAIR` and `DEFAULTS`.
+
+    Example:
+        >>> halves = entry("StepLR", lambda n, lr: {"step_size": n // 2, "gamma": 0.1})
+        >>> halves.arguments(100, 0.5)
+        {'step_size': 50, 'gamma': 0.1}
+        >>> halves.make
+        <class 'torch.optim.lr_scheduler.StepLR'>
+    """
     make = getattr(torch_schedulers, scheduler) if isinstance(scheduler, str) else scheduler
     return Entry(make, arguments, looks)
 

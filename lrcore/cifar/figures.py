@@ -7,14 +7,13 @@ marks that scheduler, where its budget is shown.
 import math
 
 from matplotlib import pyplot as plt
-from matplotlib import rc_context
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from lrcore.cifar import analysis
 from lrcore.cifar.analysis import by_scheduler, longest, runs_of
 from lrcore.cifar.entries import HORIZON
-from lrcore.plotting import COLOURS, DASHES, STYLE, legend_above
+from lrcore.plotting import COLOURS, DASHES, add_legend, book_style
 
 GREY = "#737373"
 STAR = "\N{BLACK STAR}"
@@ -30,15 +29,37 @@ SIDES += [(6, -17, "left"), (-6, 12, "right"), (0, 17, "center"), (0, -23, "cent
 
 
 def plot_seeds(table, experiment, epochs, primary=None):
-    """Every run a dot, every scheduler a row, the best mean on top; a bar is the 95 % interval.
+    """Draw every run as a dot, every scheduler as a row, the best mean on top.
 
-    `experiment` is "defaults" or "fair". Diverged runs are a cross at the left edge, beside their
+    A bar is the 95 % interval of a mean. Diverged runs are a cross at the left edge, beside their
     number and the mean with them, which may lie beyond that edge.
+
+    A notebook shows the figure at the end of the cell; elsewhere call
+    `matplotlib.pyplot.show()`.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        experiment: "defaults" or "fair".
+        epochs: the budget, in epochs.
+        primary: the (scheduler, budget in epochs) of the plan. A star marks that scheduler, where
+            its budget is shown. None marks none.
+
+    Returns:
+        The two `matplotlib.axes.Axes`: of the rate curves, and of the accuracies.
+
+    Raises:
+        ValueError: there are no runs of that experiment.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> rates, accuracies = plot_seeds(results.rows("adamw"), "fair", 8)
+        >>> accuracies.get_xlabel()
+        'test accuracy, %'
     """
     lines = by_scheduler(table, experiment)
     lines = lines[lines.epochs == epochs]
     runs = runs_of(table, experiment, epochs)
-    with rc_context(STYLE):
+    with book_style():
         figure, (left, right) = strips(lines.scheduler, runs, marked=marked(primary, epochs))
         for place, line in enumerate(lines.itertuples()):
             own = runs[(runs.scheduler == line.scheduler) & ~runs.diverged]
@@ -48,7 +69,7 @@ def plot_seeds(table, experiment, epochs, primary=None):
         if runs.diverged.any():
             mark_diverged(right, lines, runs[~runs.diverged].accuracy)
         right.set_xlabel(f"{runs.judged_on.iloc[0]} accuracy, %")
-        plt.show()
+    return left, right
 
 
 def mark_diverged(ax, lines, finished):
@@ -65,12 +86,31 @@ def mark_diverged(ax, lines, finished):
 
 
 def plot_differences(comparison, table, epochs, primary=None):
-    """The paired differences from cosine with their intervals; what is decided is coloured.
+    """Draw the paired differences from cosine with their intervals; what is decided is coloured.
 
-    `comparison` is what `analysis.against_cosine(table, epochs)` returns. The thick bar is the
-    95 % interval of one comparison, the thin one that of all at once.
+    The thick bar is the 95 % interval of one comparison, the thin one that of all at once.
+
+    A notebook shows the figure at the end of the cell; elsewhere call
+    `matplotlib.pyplot.show()`.
+
+    Args:
+        comparison: what `analysis.against_cosine(table, epochs)` returns.
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget, in epochs.
+        primary: the (scheduler, budget in epochs) of the plan. A star marks that scheduler, where
+            its budget is shown. None marks none.
+
+    Returns:
+        The two `matplotlib.axes.Axes`: of the rate curves, and of the differences.
+
+    Example:
+        >>> from lrcore.cifar import analysis, results
+        >>> table = results.rows("adamw")
+        >>> rates, differences = plot_differences(analysis.against_cosine(table, 8), table, 8)
+        >>> differences.get_xlabel()
+        'accuracy minus that of cosine, points'
     """
-    with rc_context(STYLE):
+    with book_style():
         runs = runs_of(table, "fair", epochs)
         figure, (left, right) = strips(comparison.scheduler, runs, marked=marked(primary, epochs))
         right.axvline(0, color=COLOURS[0])
@@ -81,9 +121,9 @@ def plot_differences(comparison, table, epochs, primary=None):
             right.plot(line.difference, place, mark, color=colour, markersize=6)
         for verdict, (colour, mark) in VERDICTS.items():
             right.plot([], [], mark, color=colour, label=verdict)
-        legend_above(figure, right)
+        add_legend(right)
         right.set_xlabel("accuracy minus that of cosine, points")
-        plt.show()
+    return left, right
 
 
 def marked(primary, epochs):
@@ -122,13 +162,32 @@ def strips(schedulers, runs, panels=1, marked=None):
 
 
 def plot_budgets(table, shown):
-    """Mean accuracy against the budget: the schedulers in `shown` by name, all others in grey.
+    """Draw mean accuracy against the budget: some schedulers by name, all others in grey.
 
     A bar is the 95 % interval of the mean; the bars of one budget stand a little apart. A diverged
-    run counts as guessing. At most five are shown by name.
+    run counts as guessing.
+
+    A notebook shows the figure at the end of the cell; elsewhere call
+    `matplotlib.pyplot.show()`.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them. Its fair runs are drawn.
+        shown: the names of the schedulers to show by name, five at most.
+
+    Returns:
+        The two `matplotlib.axes.Axes`: of the rate curves, and of the accuracies.
+
+    Raises:
+        ValueError: there are no fair runs.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> rates, accuracies = plot_budgets(results.rows("adamw"), ["constant", "linear_lr"])
+        >>> accuracies.get_xlabel()
+        'budget, epochs'
     """
     lines = by_scheduler(table)
-    with rc_context(STYLE):
+    with book_style():
         figure, (left, right) = plt.subplots(1, 2, width_ratios=[1, 2])
         for scheduler, means in lines.groupby("scheduler"):
             if scheduler not in shown:
@@ -148,20 +207,35 @@ def plot_budgets(table, shown):
         right.set(xlabel="budget, epochs", ylabel="accuracy, %")
         right.minorticks_off()
         right.set_xlim(budgets[0] / 1.2, budgets[-1] * 1.2)
-        legend_above(figure, right)
-        plt.show()
+        add_legend(right)
+    return left, right
 
 
 def plot_peak_rates(table):
-    """Validation accuracy against the peak rate: a panel a scheduler, a line a budget.
+    """Draw validation accuracy against the peak rate: a panel a scheduler, a line a budget.
 
     The ring marks the best rate, which the fair runs took. A mean far below the best of its budget
     is a triangle at the lower edge; a diverged run counts as guessing. The small curve is the rate
     over the run.
+
+    A notebook shows the figure at the end of the cell; elsewhere call
+    `matplotlib.pyplot.show()`.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them. Its tuning runs are drawn.
+
+    Returns:
+        A list of `matplotlib.axes.Axes`, one for each scheduler.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> panels = plot_peak_rates(results.rows("transformer"))
+        >>> [ax.get_title() for ax in panels][:3]
+        ['constant', 'cosine_annealing_lr', 'linear_lr']
     """
     tuning = runs_of(table, "tuning")
     schedulers = list(tuning.scheduler.unique())
-    with rc_context(STYLE):
+    with book_style():
         figure, panels = grid_of_panels(len(schedulers))
         for ax, scheduler in zip(panels, schedulers, strict=True):
             draw_peak_rates(ax, tuning, scheduler)
@@ -170,8 +244,8 @@ def plot_peak_rates(table):
         panels[0].set_ylim(low - 0.35 * (high - low))  # room for the small curves
         figure.supxlabel("peak rate", fontsize=9)
         figure.supylabel("validation accuracy, %", fontsize=9)
-        legend_above(figure, panels[0])
-        plt.show()
+        add_legend(panels[0])
+    return panels
 
 
 def grid_of_panels(number):
@@ -222,11 +296,28 @@ def lowest_shown(means):
 
 
 def plot_regret(table, epochs):
-    """What a wrong peak rate costs, with 95 % intervals: a row a scheduler, a panel a factor.
+    """Draw what a wrong peak rate costs, with 95 % intervals: a row a scheduler, a panel a factor.
 
     The most forgiving scheduler is on top, by its mean loss over the factors that its grid allows.
     "beyond" stands for a rate that the grid lacks, a triangle and a number for a large loss. A
     loss without an interval had a run that diverged.
+
+    A notebook shows the figure at the end of the cell; elsewhere call
+    `matplotlib.pyplot.show()`.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        epochs: the budget of the tuning runs, in epochs.
+
+    Returns:
+        The `matplotlib.axes.Axes` from left to right: one of the rate curves, then one for each
+        factor of `analysis.FACTORS`, in points of validation accuracy.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> rates, *losses = plot_regret(results.rows("adamw"), 8)
+        >>> [ax.get_title() for ax in losses]
+        ['best rate / 4', 'best rate / 2', 'best rate × 2', 'best rate × 4']
     """
     lines = analysis.regret(table, epochs)
     order = lines.groupby("scheduler").loss.mean().sort_values().index
@@ -235,7 +326,7 @@ def plot_regret(table, epochs):
     shown = lines[lines.loss <= edge]
     low, high = min(0, shown.loss.min(), shown.low.min()), max(edge, shown.high.max())
     margin = 0.08 * (high - low)
-    with rc_context(STYLE):
+    with book_style():
         runs = runs_of(table, "tuning", epochs)
         figure, axes = strips(order, runs, panels=len(analysis.FACTORS))
         for ax, factor in zip(axes[1:], analysis.FACTORS, strict=True):
@@ -249,7 +340,7 @@ def plot_regret(table, epochs):
             ax.set_xlim(low - margin, high + margin)
             ax.set_title(TIMES[factor], fontsize=9)
         figure.supxlabel("validation accuracy lost, points", fontsize=9)
-        plt.show()
+    return axes
 
 
 def draw_loss(ax, place, line, edge, high):
@@ -265,14 +356,34 @@ def draw_loss(ax, place, line, edge, high):
 
 
 def plot_horizon(table, epochs):
-    """The runs of unknown length: their rates, the accuracy along the run, and that at its end.
+    """Draw the runs of unknown length: their rates, the accuracy along the run and at its end.
 
     Bands and bars are 95 % intervals, each of one mean. The first fifth may start below the frame.
+
+    A notebook shows the figure at the end of the cell; elsewhere call
+    `matplotlib.pyplot.show()`.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them. Its horizon runs are drawn.
+        epochs: the budget, in epochs.
+
+    Returns:
+        The three `matplotlib.axes.Axes`: of the rates, of the accuracy along the run, and of that
+        at the end.
+
+    Raises:
+        ValueError: there are no such runs.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> rates, along, end = plot_horizon(results.rows("small"), 2)
+        >>> along.get_ylabel()
+        'accuracy, %'
     """
     curves = analysis.along_the_run(table, epochs)
     ends = analysis.horizon(table, epochs).set_index("scheduler")
     names = [name for name in HORIZON if name in ends.index]
-    with rc_context(STYLE):
+    with book_style():
         figure, (left, middle, right) = plt.subplots(
             1, 3, width_ratios=[1, 1.7, 0.9], figsize=(7.2, 3.4)
         )
@@ -294,17 +405,34 @@ def plot_horizon(table, epochs):
         for ax in (left, middle):
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         right.set(xticks=[], xlim=(-0.7, len(names) - 0.3), xlabel="at the end")
-        legend_above(figure, middle)
-        plt.show()
+        add_legend(middle)
+    return left, middle, right
 
 
-def plot_gaps(gaps):
-    """How far two choices lie apart: schedules are squares, peak rates are dots.
+def plot_gaps(gaps, ax=None):
+    """Draw how far two choices lie apart: schedules are squares, peak rates are dots.
 
-    `gaps` is what `analysis.does_it_matter` returns. A bar is the 95 % interval.
+    A bar is the 95 % interval.
+
+    A notebook shows the figure at the end of the cell; elsewhere call
+    `matplotlib.pyplot.show()`.
+
+    Args:
+        gaps: what `analysis.does_it_matter` returns.
+        ax: axes to draw into. None makes a new figure.
+
+    Returns:
+        The `matplotlib.axes.Axes`, with a line for each choice, in points of accuracy.
+
+    Example:
+        >>> from lrcore.cifar import analysis, results
+        >>> ax = plot_gaps(analysis.does_it_matter(results.rows("adamw"), 8))
+        >>> ax.get_yticklabels()[0].get_text()
+        'two schedules that end at zero'
     """
-    with rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=(7.2, 0.9 + 0.36 * len(gaps)))
+    with book_style():
+        if ax is None:
+            _, ax = plt.subplots(figsize=(7.2, 0.9 + 0.36 * len(gaps)))
         for place, line in enumerate(gaps.itertuples()):
             colour, mark = (COLOURS[1], "o") if "rate" in line.choice else (COLOURS[0], "s")
             ax.plot([line.low, line.high], [place, place], color=colour)
@@ -313,18 +441,39 @@ def plot_gaps(gaps):
         ax.set(yticks=range(len(gaps)), yticklabels=gaps.choice, ylim=(len(gaps) - 0.5, -0.5))
         ax.grid(axis="y", visible=False)
         ax.set_xlabel("how far apart, points of accuracy")
-        plt.show()
+    return ax
 
 
-def plot_against_toy(table, toy_losses):
-    """Mean accuracy at the longest budget against the final loss of the toy optimizer.
+def plot_against_toy(table, toy_losses, ax=None):
+    """Draw mean accuracy at the longest fair budget against the final loss of the toy optimizer.
 
-    `toy_losses` maps a scheduler to its expected loss; schedulers without one are left out.
+    A notebook shows the figure at the end of the cell; elsewhere call
+    `matplotlib.pyplot.show()`.
+
+    Args:
+        table: the rows of one plan, as `results.rows` returns them.
+        toy_losses: {scheduler: expected loss of lrcore.toy at the end}. Schedulers without one
+            are left out.
+        ax: axes to draw into. None makes a new figure.
+
+    Returns:
+        The `matplotlib.axes.Axes`: losses to the right, accuracies in percent upwards.
+
+    Raises:
+        ValueError: there are no fair runs.
+
+    Example:
+        >>> from lrcore.cifar import results
+        >>> losses = {"constant": 0.02, "linear_lr": 0.002}
+        >>> ax = plot_against_toy(results.rows("adamw"), losses)
+        >>> [text.get_text() for text in ax.texts]
+        ['constant', 'linear_lr']
     """
     lines = by_scheduler(table)
     means = lines[lines.epochs == longest(table, "fair")].set_index("scheduler").accuracy
-    with rc_context(STYLE):
-        figure, ax = plt.subplots(figsize=(7.2, 4.2))
+    with book_style():
+        if ax is None:
+            _, ax = plt.subplots(figsize=(7.2, 4.2))
         for scheduler, loss in toy_losses.items():
             ax.plot(loss, means[scheduler], "o", color=COLOURS[0])
         ax.margins(0.16, 0.08)
@@ -336,7 +485,7 @@ def plot_against_toy(table, toy_losses):
         ax.set_xlabel("expected loss of the toy optimizer at the end")
         ax.set_ylabel("accuracy, %")
         name_points(ax, {name: (loss, means[name]) for name, loss in toy_losses.items()})
-        plt.show()
+    return ax
 
 
 def name_points(ax, points):

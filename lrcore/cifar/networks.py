@@ -34,9 +34,22 @@ def sequences(network):
 def network(widths, stride=1):
     """A plain convolutional network: a first convolution, three blocks, a linear layer.
 
-    `widths` are the channels of the first convolution and of the three blocks.
-    (24, 64, 256, 256) has 2 million parameters. `stride` is that of the first convolution: 2
-    halves the image at once, for slow machines. Takes images (N, 3, 32, 32), gives (N, 10).
+    Args:
+        widths: the channels of the first convolution and of the three blocks, four numbers.
+            (24, 64, 256, 256) has 2 million parameters.
+        stride: that of the first convolution, 1 or 2. 2 halves the image at once, for slow
+            machines.
+
+    Returns:
+        A `torch.nn.Sequential` with random weights. It takes images of shape (N, 3, 32, 32), as
+        `normalise` gives them, and gives one number a class: (N, 10).
+
+    Example:
+        >>> model = network((24, 64, 256, 256))
+        >>> sum(weights.numel() for weights in model.parameters())
+        1973162
+        >>> network((8, 8, 16, 32), stride=2)(torch.zeros(5, 3, 32, 32)).shape
+        torch.Size([5, 10])
     """
     first, *blocks = widths
     layers = [nn.Conv2d(3, first, 3, stride, padding=1), nn.GELU()]

@@ -36,18 +36,44 @@ class Run(NamedTuple):
 class Plan:
     """A comparison: the network, and how many seeds each scheduler gets at which budget.
 
-    `defaults`, `tuning`, `fair` and `horizon` map a budget in epochs to a number of seeds;
-    `tuning` has that many for each of `rates`. A fair run takes the rate that did best on the
-    validation images at the largest tuned budget that is not above its own; with a single rate
-    there is nothing to tune. `horizon` runs ask what to do if the length of the run is not known.
-    `finals` maps budgets to seeds for the `finalists` schedulers that are best on the validation
-    images of the largest tuned budget, and for the constant rate and cosine beside them.
+    The fields `defaults`, `tuning`, `fair`, `horizon` and `finals` map a budget in epochs to a
+    number of seeds. A run of the last three takes the rate that did best on the validation images
+    at the largest tuned budget that is not above its own.
 
-    `primary` is (scheduler, budget): the one comparison with cosine that the plan is made for. It
-    is fixed before any run is made, so its p-value needs no correction for having been picked.
+    Args:
+        name: a name, which the rows bear.
+        about: what the plan is for, in a few words.
+        network: "convolutional" or "transformer".
+        widths: the channels of the convolutional network, as in `networks.network`.
+        stride: that of its first convolution, 1 or 2.
+        optimizer: "SGD" or "AdamW". What it gets besides the rate stands in
+            `training.OPTIMIZERS`.
+        batch_size: images in a batch.
+        data: where the images are, as in `load`, if `run` is not told otherwise.
+        schedulers: the names of those that take part, keys of `entries.FAIR`.
+        rates: the peak rates that are tried. With a single one there is nothing to tune.
+        default_rate: the optimizer's rate in runs of `defaults`.
+        defaults: runs of the schedulers of `entries.DEFAULTS` as they come, at one rate.
+        tuning: runs of each scheduler at each rate, judged on the validation images.
+        fair: runs of each scheduler at its best rate, judged on the test images.
+        horizon: runs that ask what to do if the length of the run is not known.
+        finals: as `fair`, but only for the schedulers that are best on the validation images of
+            the largest tuned budget, and for the constant rate and cosine beside them.
+        finalists: how many of the best take part in the finals.
+        primary: (scheduler, budget in epochs): the one comparison with cosine that the plan is made
+            for. It is fixed before any run is made, so its p-value needs no correction for having
+            been picked.
 
-    `network` is "convolutional", with `widths` and `stride`, or "transformer". Raises ValueError
-    for a plan that cannot be completed.
+    Raises:
+        ValueError: a plan that cannot be completed.
+
+    Example:
+        >>> plan = Plan("mine", "one against cosine", rates=(0.1,), fair={2: 5},
+        ...             schedulers=("linear_lr", "cosine_annealing_lr"))
+        >>> [run.name for run in plan.runs(rows=[])][:2]
+        ['fair-linear_lr-2ep-lr0.1-seed300', 'fair-cosine_annealing_lr-2ep-lr0.1-seed300']
+        >>> plan.all_epochs
+        20
     """
 
     name: str
@@ -272,6 +298,7 @@ WARMUPS = (
 )
 SMALL = {"widths": (8, 8, 16, 32), "stride": 2, "batch_size": 125}
 
+# the plans that `run` and the command line know by name
 PLANS = {
     plan.name: plan
     for plan in [

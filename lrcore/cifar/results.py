@@ -18,14 +18,36 @@ RECORDED = Path(__file__).with_name("recorded")
 
 
 def recorded():
-    """The names of the sets of rows that come with lrcore."""
+    """The names of the sets of rows that come with lrcore.
+
+    Returns:
+        A sorted list of names, each of which `rows` takes.
+
+    Example:
+        >>> recorded()
+        ['adamw', 'fair', 'small', 'transformer']
+    """
     return sorted(file.stem for file in RECORDED.glob("*.jsonl"))
 
 
 def rows(name):
-    """Return the recorded set `name` as a DataFrame, one row a run.
+    """The recorded rows of one set, one row a training run.
 
-    Raises ValueError for an unknown name, and for rows that break the schema.
+    What the columns mean stands in `lrcore/cifar/recorded/schema.json`.
+
+    Args:
+        name: the name of the set, one of `recorded()`: that of the plan.
+
+    Returns:
+        A DataFrame. Accuracies are in percent, budgets in epochs.
+
+    Raises:
+        ValueError: an unknown name, or rows that break the schema.
+
+    Example:
+        >>> table = rows("transformer")
+        >>> table.groupby("experiment").size().to_dict()
+        {'fair': 60, 'tuning': 84}
     """
     return pd.DataFrame(_recorded_rows(name))
 
@@ -38,12 +60,19 @@ def _recorded_rows(name):
 
 
 def speed():
-    """How fast training was, as a DataFrame, one row a measurement, NaN where a field is not its.
+    """How fast training was, one row a measurement.
 
-    `what` says what was measured. `seconds_a_run_epoch` is for one run and one epoch of 45,000
-    images; runs that are trained together share their time. `seconds_to_record` is what a group
-    takes once, before its first step. `best_accuracy_after_4_epochs`, of these runs, and
-    `accuracies` (together, alone) are in percent. What losses differ by is relative.
+    Returns:
+        A DataFrame, with NaN where a measurement has no such field. `what` says what was measured.
+        `seconds_a_run_epoch` is for one run and one epoch of 45,000 images; runs that are trained
+        together share their time. `seconds_to_record` is what a group takes once, before its first
+        step. `best_accuracy_after_4_epochs`, of these runs, and `accuracies` (pairs: together,
+        alone) are in percent. What losses differ by is relative.
+
+    Example:
+        >>> times = speed().dropna(subset="seconds_a_run_epoch")
+        >>> sorted(set(times.what))[:2]
+        ['23 runs together', 'one run alone, plain loop']
     """
     return pd.DataFrame(json.loads((RECORDED / "speed.json").read_text()))
 
@@ -82,9 +111,24 @@ def checked(found, where):
 
 
 def export(place, file):
-    """Write the rows of `place`, a results folder or a file of rows, to `file`, checked and sorted.
+    """Write results to a file of JSON lines, one line a run, checked and sorted.
 
-    Raises ValueError if there are none, or one breaks the schema; then nothing is written.
+    Args:
+        place: a folder of results, as `run` makes it, or a file of JSON lines.
+        file: the file to write. An old one is replaced.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        ValueError: there are none, or one breaks the schema or stands twice. Then nothing is
+            written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     export(RECORDED / "transformer.jsonl", Path(folder, "rows.jsonl"))
+        144
     """
     place = Path(place)
     found = checked(read_lines(place) if place.is_file() else read_rows(place), place)
@@ -95,9 +139,21 @@ def export(place, file):
 
 
 def restore(name, folder):
-    """Write the recorded set `name` as a results folder, for `run` to go on from there.
+    """Write a recorded set as a folder of results, for `run` to go on from there.
 
-    Raises ValueError for an unknown name, and for a folder that holds results already.
+    Args:
+        name: the name of the set, one of `recorded()`.
+        folder: the folder to write to, one JSON file a run. It is made if it is not there.
+
+    Raises:
+        ValueError: an unknown name, or a folder that holds results already.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     restore("transformer", folder)
+        ...     len(list(Path(folder).glob("*.json")))
+        144
     """
     found = _recorded_rows(name)
     if read_rows(folder):

@@ -123,13 +123,37 @@ def momentum_of(group):
 
 
 def train(data, setup, make_scheduler, *, epochs, lr, seed, every=1, judge_on="test", along=False):
-    """Train a fresh network on `data.train` and return the `Outcome`.
+    """Train a fresh network on the training images with one scheduler, and judge it.
 
-    `data` is a `cifar.data.Data`; training happens on its device. `make_scheduler(optimizer)`
-    returns a torch scheduler; its step() is called after every `every` optimizer steps, and
-    ReduceLROnPlateau gets the loss on `data.validation`. `lr` is the rate that the optimizer is
-    made with. `judge_on` is "test" or "validation"; with `along` the network is judged after each
-    epoch too. The same `seed` gives the same first weights and the same batches.
+    Args:
+        data: a `cifar.data.Data`. Training happens on its device.
+        setup: a `Setup`: the task with its network, the optimizer, the batch size, the precision.
+        make_scheduler: a function that is called as `make_scheduler(optimizer)` and returns a torch
+            scheduler. `ReduceLROnPlateau` gets the loss on `data.validation`, no other gets any.
+        epochs: the length of the run, in epochs of `len(data.train.labels) // setup.batch_size`
+            optimizer steps.
+        lr: the rate that the optimizer is made with.
+        seed: the same seed gives the same first weights and the same batches.
+        every: optimizer steps from one step() of the scheduler to the next.
+        judge_on: which images judge the network at the end: "test" or "validation".
+        along: whether they judge it after each epoch too.
+
+    Returns:
+        The `Outcome`: what each optimizer step used, the losses, the accuracy in percent. That a
+        run diverges is an outcome, and no error.
+
+    Example:
+        >>> from functools import partial
+        >>> from torch.optim.lr_scheduler import StepLR
+        >>> from lrcore.cifar.data import Data, Images
+        >>> from lrcore.cifar.networks import pictures
+        >>> pixels = torch.randint(256, (40, 3, 32, 32), dtype=torch.uint8)
+        >>> images = Images(pixels, torch.arange(40) % 10)
+        >>> data = Data("noise", "", train=images, validation=images, test=images)
+        >>> setup = Setup(pictures((2, 2, 2, 4), stride=2), "SGD", 20, torch.float32)
+        >>> outcome = train(data, setup, partial(StepLR, step_size=2), epochs=2, lr=0.1, seed=0)
+        >>> [round(rate, 2) for rate in outcome.lr]
+        [0.1, 0.1, 0.01, 0.01]
     """
     inputs, labels = data.train
     device = labels.device

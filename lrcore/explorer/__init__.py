@@ -7,32 +7,47 @@ the model knows neither.
 """
 
 from lrcore.explorer import live, page
-from lrcore.explorer.model import FORMULAS, LR, MOMENTUM_FORMULAS, STEPS, Model
+from lrcore.explorer.model import FORMULAS, MOMENTUM_FORMULAS, Model
+from lrcore.tracing import LR, STEPS
 
 __all__ = ["FORMULAS", "MOMENTUM_FORMULAS", "Explorer", "explore"]
 
 
-def explore(scheduler, lr=LR, steps=STEPS, formula=None, metric=None, **controls):
+def explore(scheduler, steps=STEPS, lr=LR, metrics=None, formula=None, **controls):
     """Sliders for a learning-rate scheduler; reads like `ipywidgets.interact`.
 
-        explore(StepLR, lr=(0.1, 1, 0.1), step_size=(5, 50, 5), gamma=(0.1, 0.9, 0.1))
-
-    `scheduler` is called as `scheduler(optimizer, **values)`: a scheduler class, or a function
-    that returns a scheduler. `lr` is the optimizer's own rate, `steps` the number of optimizer
-    steps, with one `scheduler.step()` after each. `controls` are the scheduler's parameters.
     As for `interact`, a tuple is a range, a list or dict a menu, a boolean a check box, a widget
     itself; each starts at the scheduler's own default where that is on offer. A plain number or
     string is held fixed (`interact` would make a range that reaches below 0).
 
-    `formula(t, base_lr, ...)` gives the same curve in plain Python, for the page without a
-    kernel; the schedulers in `FORMULAS` have theirs. `metric(t, ...)` makes the values that
-    ReduceLROnPlateau watches, one per step; its parameters can be controls too.
+    Args:
+        scheduler: called as `scheduler(optimizer, **values)`: a scheduler class, or a function
+            that returns a scheduler.
+        steps: optimizer steps, with one `scheduler.step()` after each; a control or a number.
+        lr: the optimizer's own rate; a control or a number.
+        metrics: what `ReduceLROnPlateau` watches, and no other scheduler: a function
+            `metrics(t, ...)` of the step. Its parameters can be controls too.
+        formula: the same curve in plain Python, for the page without a kernel: a function
+            `formula(t, base_lr, ...)`. The schedulers in `FORMULAS` have theirs.
+        **controls: the scheduler's parameters. One that is called steps, lr or metrics needs a
+            function that calls it otherwise.
 
-    Raises TypeError for a parameter that nobody takes or that is missing, and for a control of
-    an unknown kind; ValueError for values that the scheduler refuses, for which formula and
-    torch disagree, or that no page can compute. Each names the parameter and the value.
+    Returns:
+        An `Explorer`, which a notebook shows.
+
+    Raises:
+        TypeError: a parameter that nobody takes or that is missing, or a control of an unknown
+            kind.
+        ValueError: values that the scheduler refuses, for which formula and torch disagree, or
+            that no page can compute.
+        Each names the parameter and the value.
+
+    Example:
+        >>> from torch.optim.lr_scheduler import StepLR
+        >>> explore(StepLR, lr=(0.1, 1, 0.1), step_size=(5, 50, 5), gamma=0.5)
+        <Explorer of StepLR>
     """
-    explorer = Explorer(scheduler, formula, metric, {"lr": lr, "steps": steps, **controls})
+    explorer = Explorer(scheduler, formula, metrics, {"lr": lr, "steps": steps, **controls})
     # now, because an error while it is shown would not stop the cell
     page.script(explorer)
     return explorer
@@ -40,6 +55,9 @@ def explore(scheduler, lr=LR, steps=STEPS, formula=None, metric=None, **controls
 
 class Explorer(Model):
     """A model that a notebook shows in both ways. Made by `explore`."""
+
+    def __repr__(self):
+        return f"<Explorer of {self.name}>"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         # by hand, because ipywidgets 7 and 8 show widgets through different methods
@@ -49,7 +67,7 @@ class Explorer(Model):
             "model_id": live.show(self).model_id,
         }
         bundle = {
-            "text/plain": f"<Explorer of {self.name}>",
+            "text/plain": repr(self),
             "application/vnd.jupyter.widget-view+json": view,
         }
         text = page.html(self)

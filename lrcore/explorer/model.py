@@ -13,7 +13,7 @@ from lrcore.plotting import panels_png
 from lrcore.schedulers import WarmupRestarts
 from lrcore.sources import definition, import_line
 from lrcore.toy import expected_losses
-from lrcore.tracing import trace_steps
+from lrcore.tracing import LR, STEPS, check_own_names, trace_steps
 
 FORMULAS = {
     lr_scheduler.LambdaLR: formulas.lambda_lr,
@@ -36,9 +36,6 @@ MOMENTUM_FORMULAS = {
     lr_scheduler.CyclicLR: formulas.cyclic_momentum,
     lr_scheduler.OneCycleLR: formulas.one_cycle_momentum,
 }
-
-LR = 0.5  # the optimizer's own rate, unless another is asked for
-STEPS = 100  # optimizer steps
 
 
 class Curves(NamedTuple):
@@ -75,7 +72,8 @@ class Model:
     def __init__(self, scheduler, formula, metric, controls):
         if not inspect.isclass(scheduler):
             _require_def("scheduler", scheduler, "a class or ")
-        for name, function in (("formula", formula), ("metric", metric)):
+        check_own_names("explore", scheduler)
+        for name, function in (("formula", formula), ("metrics", metric)):
             if function is not None:
                 _require_def(name, function)
         self.scheduler = scheduler
@@ -126,8 +124,8 @@ class Model:
                 raise TypeError(f"explore: {self.name} needs {name!r}, a value or a control")
         if ("metrics" in by_formula) != (self.metric is not None):
             raise TypeError(
-                f"explore: metric={self.metric!r}, but {self.name} "
-                + ("needs a function metric(t)" if self.metric is None else "watches no metric")
+                f"explore: metrics={self.metric!r}, but {self.name} "
+                + ("needs a function metrics(t)" if self.metric is None else "watches no metric")
             )
         self.scheduler_names = [name for name in controls if name in takes]
 

@@ -973,14 +973,14 @@ def test_every_run_is_a_dot_and_every_scheduler_a_row(shown):
     for experiment in ("fair", "defaults"):
         for name, epochs in recorded_with(experiment):
             figures.plot_seeds(table(name), experiment, epochs, primary_of(name))
-            left, right = shown[-1].axes
+            left, right = shown()[-1].axes
             found = accuracies(name, experiment, epochs)
             order = sorted(found, key=lambda s: -np.mean([*found[s].values()]))
             scheduler, budget = primary_of(name) or (None, None)
-            starred = [label for label in names_in(shown[-1]) if "★" in label]
+            starred = [label for label in names_in(shown()[-1]) if "★" in label]
             there = epochs == budget and scheduler in found
             assert starred == ([f"★ {scheduler}"] if there else [])
-            schedulers = [label.removeprefix("★ ") for label in names_in(shown[-1])]
+            schedulers = [label.removeprefix("★ ") for label in names_in(shown()[-1])]
             assert [np.mean([*found[s].values()]) for s in schedulers] == pytest.approx(
                 [np.mean([*found[s].values()]) for s in order]
             )
@@ -997,17 +997,17 @@ def test_a_star_marks_the_primary_scheduler_at_its_budget_alone(shown):
     for primary in (("constant", 2), ("constant", 8), None):
         figures.plot_seeds(table, "fair", 2, primary)
         figures.plot_differences(comparison, table, 2, primary)
-    starred = [[label for label in names_in(figure) if "★" in label] for figure in shown]
+    starred = [[label for label in names_in(figure) if "★" in label] for figure in shown()]
     assert starred == [["★ constant"]] * 2 + [[]] * 4
-    assert ["★" in figure.axes[1].get_title() for figure in shown] == [True] * 2 + [False] * 4
+    assert ["★" in figure.axes[1].get_title() for figure in shown()] == [True] * 2 + [False] * 4
 
 
 def test_diverged_runs_are_a_cross_with_their_number_and_do_not_flatten_the_others(shown):
     rows = {"constant": [80, 81, 82], "step_lr": [80, None, None], "linear_lr": [None] * 3}
     figures.plot_seeds(table_of(rows), "fair", 2)
-    (right,) = shown[0].axes[1:]
+    (right,) = shown()[0].axes[1:]
     edge = right.get_xlim()[0]
-    assert names_in(shown[0]) == ["constant", "step_lr", "linear_lr"]
+    assert names_in(shown()[0]) == ["constant", "step_lr", "linear_lr"]
     assert marks_in(right, "x") == [(edge, 1), (edge, 2)]
     assert words_in(right) == ["2 of 3 diverged, mean 33.3", "3 of 3 diverged, mean 10.0"]
     assert sorted(marks_in(right, "o")) == [(80, 0), (80, 1), (81, 0), (82, 0)]
@@ -1017,30 +1017,31 @@ def test_diverged_runs_are_a_cross_with_their_number_and_do_not_flatten_the_othe
 def test_all_runs_may_have_diverged(shown):
     rows = {"constant": [None, None], "step_lr": [None]}
     figures.plot_seeds(table_of(rows, experiment="defaults"), "defaults", 2)
-    assert len(marks_in(shown[0].axes[1], "x")) == 2
+    assert len(marks_in(shown()[0].axes[1], "x")) == 2
 
 
 def test_differences_are_drawn_with_both_intervals_and_their_verdict(shown):
     for name, epochs in recorded_with("fair"):
         lines = against_cosine(table(name), epochs)
         figures.plot_differences(lines, table(name), epochs, primary_of(name))
-        right = shown[-1].axes[-1]
-        assert [label.removeprefix("★ ") for label in names_in(shown[-1])] == list(lines.scheduler)
+        right = shown()[-1].axes[-1]
+        named = [label.removeprefix("★ ") for label in names_in(shown()[-1])]
+        assert named == list(lines.scheduler)
         bars = [tuple(line.get_xdata()) for line in right.lines]
         for place, line in enumerate(lines.itertuples()):
             assert (line.low, line.high) in bars and (line.low_all, line.high_all) in bars
             mark = {"higher": ">", "lower": "<", "undecided": "o"}[line.verdict]
             assert (line.difference, place) in marks_in(right, mark)
-        legend = [text.get_text() for text in shown[-1].legends[0].get_texts()]
+        legend = [text.get_text() for text in shown()[-1].legends[0].get_texts()]
         assert legend == ["higher", "lower", "undecided"]
 
 
 def test_a_panel_of_peak_rates_shows_the_mean_of_each_rate_and_a_ring_at_the_best(shown):
     for name in dict(recorded_with("tuning")):
         figures.plot_peak_rates(table(name))
-        panels = [ax for ax in shown[-1].axes if ax.get_title()]
+        panels = [ax for ax in shown()[-1].axes if ax.get_title()]
         assert len(panels) == len(PLANS[name].schedulers)
-        assert [ax for ax in shown[-1].axes if ax.axison] == panels
+        assert [ax for ax in shown()[-1].axes if ax.axison] == panels
         for epochs in analysis.budgets(table(name), "tuning"):
             for ax in panels:
                 title = ax.get_title().replace("cosine_warm", "cosine_annealing_warm")
@@ -1068,7 +1069,7 @@ def test_a_panel_of_peak_rates_shows_the_mean_of_each_rate_and_a_ring_at_the_bes
 def test_a_mean_far_below_the_best_is_a_triangle_at_the_edge(shown):
     grid = np.array([[80, 81, 82, 90, 84, 83, None]] * 2)
     figures.plot_peak_rates(tuning_table({"constant": grid, "linear_lr": grid[:, ::-1]}))
-    panels = [ax for ax in shown[0].axes if ax.get_title()]
+    panels = [ax for ax in shown()[0].axes if ax.get_title()]
     assert [marks_in(ax, "v") for ax in panels] == [[(0.8, 75)], [(0.0125, 75)]]
 
 
@@ -1076,8 +1077,8 @@ def test_what_a_wrong_rate_costs_is_drawn_or_said_to_lie_beyond_the_grid(shown):
     for name, epochs in dict(recorded_with("tuning")).items():  # the longest budget of each set
         lines = regret(table(name), epochs).set_index(["scheduler", "factor"])
         figures.plot_regret(table(name), epochs)
-        panels = shown[-1].axes[1:]
-        schedulers = names_in(shown[-1])
+        panels = shown()[-1].axes[1:]
+        schedulers = names_in(shown()[-1])
         means = lines.loss.groupby("scheduler").mean()
         assert means[schedulers].tolist() == sorted(means)  # the most forgiving on top
         for ax, factor in zip(panels, analysis.FACTORS, strict=True):
@@ -1102,8 +1103,8 @@ def test_a_loss_from_a_diverged_run_is_a_number_at_the_edge(shown):
     steady = noisy_grids([80, 81, 82, 83, 82, 81, 80], 15, seed=3)
     cliff = np.array([[80, 81, 82, 90, 84, None, 82]] * 2)
     figures.plot_regret(tuning_table(steady | {"cliff": cliff}), 2)
-    last = shown[0].axes[-1]
-    assert names_in(shown[0])[-1] == "cliff" and marks_in(last, ">")[0][1] == 15
+    last = shown()[0].axes[-1]
+    assert names_in(shown()[0])[-1] == "cliff" and marks_in(last, ">")[0][1] == 15
     assert "80" in words_in(last)
 
 
@@ -1111,8 +1112,8 @@ def test_named_schedulers_have_a_line_and_all_others_are_grey(shown):
     for name in dict(recorded_with("fair")):
         named = ["constant", COSINE, "linear_lr"]
         figures.plot_budgets(table(name), named)
-        left, right = shown[-1].axes
-        assert [text.get_text() for text in shown[-1].legends[0].get_texts()] == named
+        left, right = shown()[-1].axes
+        assert [text.get_text() for text in shown()[-1].legends[0].get_texts()] == named
         lines = {line.get_label(): line for line in right.lines}
         for scheduler in named:
             for epochs, accuracy in zip(
@@ -1128,7 +1129,7 @@ def test_named_schedulers_have_a_line_and_all_others_are_grey(shown):
 def test_horizon_runs_are_drawn_with_their_rates_and_their_ends(shown):
     for name, epochs in recorded_with("horizon"):
         figures.plot_horizon(table(name), epochs)
-        left, middle, right = shown[-1].axes
+        left, middle, right = shown()[-1].axes
         assert [line.get_label() for line in middle.lines] == list(HORIZON)
         means = horizon(table(name), epochs).set_index("scheduler").accuracy
         for line, end in zip(middle.lines, right.lines, strict=True):
@@ -1145,15 +1146,15 @@ def test_horizon_runs_of_one_seed_or_that_diverged_can_be_drawn(shown):
     figures.plot_horizon(horizon_table({name: [80] for name in HORIZON}), 2)
     diverged = {name: [80, 81] for name in HORIZON} | {"wsd_not_cooled": [70, None]}
     figures.plot_horizon(horizon_table(diverged), 2)
-    assert shown[1].axes[2].lines[-1].get_ydata()[0] == 40
+    assert shown()[1].axes[2].lines[-1].get_ydata()[0] == 40
 
 
 def test_gaps_are_squares_for_schedules_and_dots_for_rates(shown):
     for name, epochs in recorded_with("fair"):
         gaps = analysis.does_it_matter(table(name), epochs)
         figures.plot_gaps(gaps)
-        (ax,) = shown[-1].axes
-        assert names_in(shown[-1]) == gaps.choice.tolist()
+        (ax,) = shown()[-1].axes
+        assert names_in(shown()[-1]) == gaps.choice.tolist()
         assert marks_in(ax, "s") == [(gap, i) for i, gap in enumerate(gaps.gap[:2])]
         assert marks_in(ax, "o") == [(gap, i + 2) for i, gap in enumerate(gaps.gap[2:])]
         bars = [tuple(line.get_xdata()) for line in ax.lines]
@@ -1172,12 +1173,12 @@ def test_every_scheduler_of_the_toy_is_a_named_dot_and_no_names_overlap(shown):
                 if s != "reduce_lr_on_plateau"
             }
             figures.plot_against_toy(table(name), losses)
-            (ax,) = shown[-1].axes
+            (ax,) = shown()[-1].axes
             assert sorted(words_in(ax)) == sorted(losses)
             found = accuracies(name, "fair", epochs)
             wanted = [(loss, np.mean([*found[s].values()])) for s, loss in losses.items()]
             assert sorted(marks_in(ax, "o")) == [pytest.approx(point) for point in sorted(wanted)]
-            assert overlap(shown[-1], ax.texts) == []
+            assert overlap(shown()[-1], ax.texts) == []
 
 
 def test_every_figure_is_tested():

@@ -101,7 +101,7 @@ EXPLORERS = {
         {"three_phase": True, "max_lr": 0.7},
     ),
     ReduceLROnPlateau: (
-        {"metric": toy.validation_loss, "patience": (0, 20), "jump": (0.0, 0.5, 0.1)},
+        {"metrics": toy.validation_loss, "patience": (0, 20), "jump": (0.0, 0.5, 0.1)},
         {"patience": 3, "jump": 0.3},
     ),
     SWALR: ({"swa_lr": (0.01, 0.1, 0.01), "anneal_strategy": ["cos", "linear"]}, {"swa_lr": 0.02}),
@@ -377,22 +377,22 @@ ERRORS = {
         "formula=0.5: allowed is a function that is made with def",
     ),
     "a metric that is no function": (
-        lambda: explore(ReduceLROnPlateau, metric=[1.0] * 100),
+        lambda: explore(ReduceLROnPlateau, metrics=[1.0] * 100),
         TypeError,
-        "metric=[1.0, 1.0",
+        "metrics=[1.0, 1.0",
     ),
     "metric missing": (
         lambda: explore(ReduceLROnPlateau),
         TypeError,
-        "metric=None, but ReduceLROnPlateau needs a function metric(t)",
+        "metrics=None, but ReduceLROnPlateau needs a function metrics(t)",
     ),
     "metric not wanted": (
-        lambda: explore(StepLR, step_size=5, metric=dipping_metric),
+        lambda: explore(StepLR, step_size=5, metrics=dipping_metric),
         TypeError,
         "but StepLR watches no metric",
     ),
     "metric refuses an end of its range": (
-        lambda: explore(ReduceLROnPlateau, metric=positional_metric, scale=(0, 9)),
+        lambda: explore(ReduceLROnPlateau, metrics=positional_metric, scale=(0, 9)),
         ValueError,
         "ReduceLROnPlateau refuses scale=0 (of",
     ),
@@ -508,7 +508,7 @@ def test_an_end_that_torch_reaches_only_in_part_is_allowed():
 
 
 def test_a_metric_may_be_the_readers_own():
-    explorer = explore(ReduceLROnPlateau, metric=dipping_metric, depth=(0.1, 0.9, 0.1), patience=2)
+    explorer = explore(ReduceLROnPlateau, metrics=dipping_metric, depth=(0.1, 0.9, 0.1), patience=2)
     values = {**explorer.start, "depth": 0.9}
     assert explorer.curves(values).metric == [dipping_metric(t, 0.9) for t in range(100)]
     assert explorer.start["depth"] == 0.5
@@ -612,4 +612,4 @@ def test_a_metric_that_is_never_a_number():
         return math.nan
 
     with pytest.raises(ValueError, match="the validation loss is a finite number at no step"):
-        explore(ReduceLROnPlateau, metric=lost)
+        explore(ReduceLROnPlateau, metrics=lost)

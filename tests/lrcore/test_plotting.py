@@ -1,5 +1,6 @@
 """The book's figures: they show the curves that they are given, and differ by more than colour."""
 
+import ast
 import base64
 import inspect
 import math
@@ -24,7 +25,7 @@ def curves_of(ax):
 def test_plot_curves_shows_each_curve_from_step_0(shown):
     curves = {"slow": [0.5, 0.4, 0.3], "fast": [0.5, 0.1]}
     plot_curves(curves, ylabel="rate", xlabel="epoch")
-    (figure,) = shown
+    (figure,) = shown()
     (ax,) = figure.axes
     assert curves_of(ax) == curves
     assert list(ax.lines[0].get_xdata()) == [0, 1, 2]
@@ -40,13 +41,24 @@ def legends(figure):
 def test_only_several_curves_need_a_legend(shown):
     plot_curves({"a": [1, 2], "b": [2, 1]})
     plot_curves({"a": [1, 2]})
-    assert [legends(figure) for figure in shown] == [[["a", "b"]], []]
+    assert [legends(figure) for figure in shown()] == [[["a", "b"]], []]
+
+
+def test_what_is_drawn_is_returned_and_goes_where_it_is_asked_for(shown):
+    curves = {"a": [1, 2], "b": [2, 1]}
+    for axes in (plot_curves(curves), *plot_schedules(curves)):
+        assert axes.figure in shown()
+    figure, ((one, two), (three, four)) = plt.subplots(2, 2)
+    assert plot_curves(curves, xlabel="epoch", ax=one) is one and one.get_xlabel() == "epoch"
+    assert plot_schedules(curves, axes=(three, four)) == (three, four)
+    assert [len(ax.lines) for ax in (one, two, three, four)] == [2, 0, 2, 2]
+    assert len(shown()) == 3 and legends(figure) == [["a", "b"]] * 2
 
 
 def test_negative_and_logarithmic_values_are_kept_in_view(shown):
     plot_curves({"a": [-1.0, 2.0]})
     plot_curves({"a": [1.0, 1e-6]}, log=True)
-    below, log = (figure.axes[0] for figure in shown)
+    below, log = (figure.axes[0] for figure in shown())
     assert below.get_ylim()[0] <= -1
     assert log.get_yscale() == "log"
     assert log.get_ylim()[0] <= 1e-6
@@ -55,7 +67,7 @@ def test_negative_and_logarithmic_values_are_kept_in_view(shown):
 def test_plot_schedules_shows_rates_and_their_expected_losses(shown):
     schedules = {"constant": [0.5] * 30, "step": [0.5] * 15 + [0.05] * 15}
     plot_schedules(schedules)
-    (figure,) = shown
+    (figure,) = shown()
     left, right = figure.axes
     assert curves_of(left) == schedules
     assert curves_of(right) == {k: toy.expected_losses(rates) for k, rates in schedules.items()}
@@ -67,14 +79,14 @@ def test_plot_schedules_shows_rates_and_their_expected_losses(shown):
 
 def test_curves_differ_in_dashes_as_well_as_in_colour(shown):
     plot_curves({str(i): [i, i] for i in range(len(COLOURS))})
-    lines = shown[0].axes[0].lines
+    lines = shown()[0].axes[0].lines
     assert len({line.get_color() for line in lines}) == len(COLOURS)
     assert len({str(line._unscaled_dash_pattern) for line in lines}) == len(DASHES) == len(COLOURS)
 
 
 def test_more_curves_than_styles_are_drawn(shown):
     plot_curves({str(i): [i, i] for i in range(len(COLOURS) + 3)})
-    assert len(shown[0].axes[0].lines) == len(COLOURS) + 3
+    assert len(shown()[0].axes[0].lines) == len(COLOURS) + 3
 
 
 def test_the_style_leaves_the_readers_own_figures_alone(shown):
@@ -86,7 +98,7 @@ def test_the_style_leaves_the_readers_own_figures_alone(shown):
 
 def test_a_diverged_loss_is_drawn_up_to_where_it_leaves(shown):
     plot_schedules({"too high": [3.0] * 2000})
-    loss = curves_of(shown[0].axes[1])["too high"]
+    loss = curves_of(shown()[0].axes[1])["too high"]
     assert loss[0] == pytest.approx(0.72)
     assert math.isnan(loss[-1])
 
@@ -135,9 +147,18 @@ def panels_of(scheduler, **controls):
 
 
 def test_source_shown_is_the_source_that_runs():
-    text = show_source(formulas.step_lr).data
-    assert text == f"```python\n{inspect.getsource(formulas.step_lr)}```"
-    assert "return base_lr * gamma ** (t // step_size)" in text
+    for function in (formulas.step_lr, formulas.one_cycle_lr, toy.expected_losses):
+        text = show_source(function).data
+        assert text.startswith("```python\ndef ") and text.endswith("\n```")
+        shown = ast.parse(text.removeprefix("```python").removesuffix("```")).body[0]
+        runs = ast.parse(inspect.getsource(function)).body[0]
+        assert ast.get_docstring(shown) == ast.get_docstring(runs).splitlines()[0]
+        shown.body, runs.body = shown.body[1:], runs.body[1:]
+        assert ast.unparse(shown) == ast.unparse(runs)
+
+
+def test_source_without_a_docstring_is_shown_whole():
+    assert show_source(curves_of).data == f"```python\n{inspect.getsource(curves_of)}```"
 
 
 def test_a_thumbnail_is_a_picture_with_words():

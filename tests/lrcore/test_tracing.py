@@ -1,5 +1,7 @@
 """`trace` writes down what every optimizer step used."""
 
+import functools
+import inspect
 import warnings
 
 import pytest
@@ -7,7 +9,7 @@ import torch
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR
 
-from lrcore import trace
+from lrcore import explore, toy, trace
 from lrcore.schedulers import WarmupRestarts
 
 
@@ -43,7 +45,59 @@ def test_each_call_has_a_fresh_optimizer():
 
 def test_lr_is_the_optimizers_own_rate():
     assert trace(lr_scheduler.ConstantLR, 1, lr=0.6, factor=0.5).lr == pytest.approx([0.3])
-    assert trace(lr_scheduler.ConstantLR, 1, factor=0.5).lr == pytest.approx([0.05])
+
+
+def test_trace_and_explore_agree_on_what_is_not_said():
+    explorer = explore(lr_scheduler.StepLR, step_size=30)
+    assert explorer.curves(explorer.start).rate == trace(lr_scheduler.StepLR, step_size=30).lr
+    of_trace, of_explore = (inspect.signature(f).parameters for f in (trace, explore))
+    assert list(of_trace)[:4] == list(of_explore)[:4] == ["scheduler", "steps", "lr", "metrics"]
+    for name in list(of_trace)[:4]:
+        assert of_trace[name].default == of_explore[name].default
+
+
+class Ramp(lr_scheduler.LRScheduler):
+    """A scheduler with a parameter that trace and explore have too."""
+
+    def __init__(self, optimizer, steps):
+        self.steps = steps
+        super().__init__(optimizer)
+
+    def get_lr(self):
+        return [lr * min(1, (self.last_epoch + 1) / self.steps) for lr in self.base_lrs]
+
+
+@pytest.mark.parametrize("call", [trace, explore])
+@pytest.mark.parametrize("name", ["steps", "lr", "metrics"])
+def test_a_parameter_that_could_be_meant_for_either_is_refused(call, name):
+    namespace = {}
+    exec(f"def scheduler(optimizer, {name}=None): pass", namespace)
+    message = f"{call.__name__} has a parameter '{name}' of its own, and so has scheduler: pass a"
+    with pytest.raises(TypeError, match=message):
+        call(namespace["scheduler"])
+
+
+def ramp(optimizer, ramp_steps=4):
+    return Ramp(optimizer, steps=ramp_steps)
+
+
+def ramp_formula(t, base_lr, ramp_steps):
+    return base_lr * min(1, (t + 1) / ramp_steps)
+
+
+def test_such_a_scheduler_is_given_it_beforehand_or_under_another_name():
+    wanted = [0.25, 0.5, 0.75, 1, 1, 1]
+    assert trace(functools.partial(Ramp, steps=4), 6, lr=1.0).lr == wanted
+    assert trace(ramp, 6, lr=1.0).lr == wanted
+    explorer = explore(ramp, formula=ramp_formula, lr=1.0, steps=6, ramp_steps=(2, 8))
+    assert explorer.curves({**explorer.start, "ramp_steps": 4}).rate == wanted
+
+
+def test_metrics_may_be_a_function_of_the_step():
+    listed = [toy.validation_loss(t) for t in range(60)]
+    plateau = functools.partial(trace, lr_scheduler.ReduceLROnPlateau, 60, patience=3)
+    assert plateau(metrics=toy.validation_loss) == plateau(metrics=listed)
+    assert len(set(plateau(metrics=toy.validation_loss).lr)) > 1
 
 
 def test_momentum_stays_where_the_scheduler_leaves_it():
