@@ -485,7 +485,7 @@ def test_reduce_lr_on_plateau_watches_the_validation_loss(data, models, kept, ev
     assert spies[0].metrics == plain
     assert len(plain) == 60 // every and len(set(plain)) > 1
     # torch's own scheduler, given these metrics, makes the same rates; and it did lower them
-    settings = {"metrics": [*plain, 0.0], "factor": 0.3, "patience": 0}
+    settings = {"lr": 0.1, "metrics": [*plain, 0.0], "factor": 0.3, "patience": 0}
     wanted = lrcore.trace(ReduceLROnPlateau, len(plain) + 1, **settings)
     assert outcome.lr == [wanted.lr[t // every] for t in range(60)]
     assert outcome.lr[-1] < 0.1
@@ -704,6 +704,6 @@ def test_defaults_are_those_of_torch_and_of_its_examples(name):
     example = functools.partial(example_of, cls)
     metrics = [1.0] * 100 if cls is ReduceLROnPlateau else None
     ours = curve(entry, 100, 0.1, **entry.arguments(100, 0.1))
-    assert lrcore.trace(example, 100, metrics=metrics) == ours
+    assert lrcore.trace(example, 100, lr=0.1, metrics=metrics) == ours
     once_a_batch = "for batch in data_loader:" in inspect.getdoc(cls)
     assert entry.looks == ("step" if once_a_batch else "epoch")
