@@ -61,34 +61,52 @@ function axes(panel, curves, steps, width) {
 }
 
 // Full precision, so that what is drawn is what was computed.
-function path(curve, ax, className) {
+function path(curve, ax) {
   const drawn = curve.map((value, t) => [t, value]).filter(([, value]) => Number.isFinite(value));
   const d = drawn.map(([t, value]) => `${ax.x(t)} ${ax.y(value)}`).join(" L ");
-  return d ? `<path class="${className}" d="M ${d}"/>` : "";
+  return d && `M ${d}`;
 }
 
-function drawPanel(svg, panel, curve, pinned, steps) {
-  const width = svg.clientWidth || 320;
-  const ax = axes(panel, pinned ? [curve, pinned] : [curve], steps, width);
+// What stands around the curves.
+function frame(panel, ax) {
   const { box } = ax;
   const right = box.left + box.width, bottom = box.top + box.height;
-  Object.assign(svg.dataset, {
-    xmin: 0, xmax: ax.steps, ymin: ax.low, ymax: ax.high, scale: ax.log ? "log" : "linear",
-    left: box.left, top: box.top, width: box.width, height: box.height,
-  });
-  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const rows = ax.yTicks.map((y) =>
     `<line class="lr-grid" x1="${box.left}" x2="${right}" y1="${ax.y(y)}" y2="${ax.y(y)}"/>` +
     `<text x="${box.left - 6}" y="${ax.y(y) + 4}" text-anchor="end">${short(y)}</text>`);
   const columns = ax.xTicks.map((t) =>
     `<text x="${ax.x(t)}" y="${bottom + 17}" text-anchor="middle">${short(t)}</text>`);
-  svg.innerHTML =
-    rows.join("") + columns.join("") +
+  return rows.join("") + columns.join("") +
     `<line class="lr-axis" x1="${box.left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>` +
     `<text x="${box.left + box.width / 2}" y="${HEIGHT - 8}" text-anchor="middle">optimizer step</text>` +
-    `<text transform="translate(13 ${box.top + box.height / 2}) rotate(-90)" text-anchor="middle">${panel.label}</text>` +
-    (pinned ? path(pinned, ax, "lr-pinned") : "") + path(curve, ax, "lr-curve") +
-    `<line class="lr-cursor" y1="${box.top}" y2="${bottom}" visibility="hidden"/>`;
+    `<text transform="translate(13 ${box.top + box.height / 2}) rotate(-90)" text-anchor="middle">${panel.label}</text>`;
+}
+
+function makePanel({ name, label }) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.dataset.panel = name;
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", `${label} against optimizer step`);
+  svg.innerHTML = '<g></g><path class="lr-pinned"/><path class="lr-curve"/>' +
+    `<line class="lr-cursor" y1="${MARGIN.top}" y2="${HEIGHT - MARGIN.bottom}"/>`;
+  return svg;
+}
+
+function drawPanel(svg, panel, width, curve, pinned, steps) {
+  const ax = axes(panel, pinned ? [curve, pinned] : [curve], steps, width);
+  const { box } = ax;
+  Object.assign(svg.dataset, {
+    xmin: 0, xmax: ax.steps, ymin: ax.low, ymax: ax.high, scale: ax.log ? "log" : "linear",
+    left: box.left, top: box.top, width: box.width, height: box.height,
+  });
+  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  const around = frame(panel, ax);
+  if (svg.lrFrame !== around) { // seldom: its words take most of the time of a move
+    svg.querySelector("g").innerHTML = svg.lrFrame = around;
+  }
+  svg.querySelector(".lr-pinned").setAttribute("d", pinned ? path(pinned, ax) : "");
+  svg.querySelector(".lr-curve").setAttribute("d", path(curve, ax));
+  svg.querySelector(".lr-cursor").setAttribute("visibility", "hidden");
   return ax;
 }
 
@@ -96,16 +114,12 @@ function start(root, model) {
   const find = (selector) => root.querySelector(selector);
   const form = find(".lr-controls");
   const inputs = [...form.querySelectorAll("input, select")];
-  const svgs = {}, scales = {};
+  const svgs = {}, widths = {}, scales = {};
   let curves = null, pinned = null;
 
-  for (const { name, label } of model.panels) {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.dataset.panel = name;
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `${label} against optimizer step`);
-    find(".lr-panels").append(svg);
-    svgs[name] = svg;
+  for (const panel of model.panels) {
+    svgs[panel.name] = makePanel(panel);
+    find(".lr-panels").append(svgs[panel.name]);
   }
 
   // The value of every parameter, for the formulas, and its text, for the code.
@@ -152,11 +166,17 @@ function start(root, model) {
     return found;
   }
 
+  // Not while drawing: to ask for a width lays out anew what was changed before.
+  function measure() {
+    for (const [name, svg] of Object.entries(svgs)) widths[name] = svg.clientWidth || 320;
+  }
+
   function draw() {
     const steps = Math.max(curves.rate.length, pinned ? pinned.rate.length : 0);
     for (const panel of model.panels) {
       const { name } = panel;
-      scales[name] = drawPanel(svgs[name], panel, curves[name], pinned && pinned[name], steps);
+      const before = pinned && pinned[name];
+      scales[name] = drawPanel(svgs[name], panel, widths[name], curves[name], before, steps);
     }
   }
 
@@ -217,10 +237,14 @@ function start(root, model) {
   form.hidden = find(".lr-copy").hidden = false;
   find(".lr-fallback").hidden = true;
   root.dataset.ready = "true";
+  measure();
   update();
   let width = 0; // redraw for a new width only: a drawing must not call for the next
   new ResizeObserver(([entry]) => {
-    if (entry.contentRect.width !== width && curves) draw();
+    if (entry.contentRect.width !== width && curves) {
+      measure();
+      draw();
+    }
     width = entry.contentRect.width;
   }).observe(find(".lr-panels"));
 }
