@@ -94,14 +94,14 @@ function makePanel({ name, label }) {
 
 function drawPanel(svg, panel, width, curve, pinned, steps) {
   const ax = axes(panel, pinned ? [curve, pinned] : [curve], steps, width);
-  const { box } = ax;
-  Object.assign(svg.dataset, {
-    xmin: 0, xmax: ax.steps, ymin: ax.low, ymax: ax.high, scale: ax.log ? "log" : "linear",
-    left: box.left, top: box.top, width: box.width, height: box.height,
-  });
-  svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const around = frame(panel, ax);
   if (svg.lrFrame !== around) { // seldom: its words take most of the time of a move
+    const { box } = ax;
+    Object.assign(svg.dataset, {
+      xmin: 0, xmax: ax.steps, ymin: ax.low, ymax: ax.high, scale: ax.log ? "log" : "linear",
+      left: box.left, top: box.top, width: box.width, height: box.height,
+    });
+    svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     svg.querySelector("g").innerHTML = svg.lrFrame = around;
   }
   svg.querySelector(".lr-pinned").setAttribute("d", pinned ? path(pinned, ax) : "");
