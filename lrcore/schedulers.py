@@ -6,7 +6,7 @@ from numbers import Real
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from lrcore import formulas
+from lrcore.formulas import warmup_restarts
 
 
 class WarmupRestarts(LRScheduler):
@@ -74,7 +74,7 @@ class WarmupRestarts(LRScheduler):
     def get_lr(self):
         """Rates of all groups at last_epoch; LRScheduler.step() calls this."""
         return [
-            formulas.warmup_restarts(
+            warmup_restarts(
                 self.last_epoch,
                 float(base_lr),
                 self.T_0,

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 import textwrap
 
 
@@ -26,22 +27,38 @@ def source(function):
             own.add(node.arg)
         elif isinstance(node, ast.Name):
             (read if isinstance(node.ctx, ast.Load) else own).add(node.id)
-    known = function.__globals__
+    known = vars(sys.modules[function.__module__])
+    if inspect.isfunction(function):
+        known = function.__globals__
     return text, {name: known[name] for name in sorted((read - own) & known.keys())}
 
 
-def definition(function):
-    """Python code that defines a function together with all that it uses."""
-    text, used = source(function)
-    imports, others = [], []
-    for name, value in used.items():
-        if inspect.isfunction(value) and value.__module__ == function.__module__:
-            others.append(definition(value))
-        elif inspect.ismodule(value) or inspect.isclass(value) or inspect.isfunction(value):
-            imports.append(import_line(name, value))
+def definition(*wanted, imports=()):
+    """Python code after which functions and classes stand for themselves.
+
+    It begins with the lines in `imports` and all others that are needed. What no module but lrcore
+    or a notebook has is written out, each thing once, after what it uses.
+    """
+    imports, blocks = set(imports), {}
+    # a reader has no module to import the functions of a notebook from
+    own = {value.__module__ for value in wanted if inspect.isfunction(value)}
+
+    def add(name, value):
+        module = getattr(value, "__module__", "")
+        if callable(value) and (module in own or module.startswith("lrcore.")):
+            text, used = source(value)
+            for other, found in used.items():
+                add(other, found)
+            blocks.setdefault(name, text.rstrip("\n"))
+        elif inspect.ismodule(value) or callable(value):
+            imports.add(import_line(name, value))
         else:
-            others.append(f"{name} = {value!r}")
-    return "\n".join([*imports, *others, *([""] if used else []), text])
+            blocks.setdefault(name, f"{name} = {value!r}")
+
+    for value in wanted:
+        add(value.__name__, value)
+    header = "\n".join(sorted(imports, key=lambda line: (line.startswith("from"), line)))
+    return "\n\n\n".join([*filter(None, [header]), *blocks.values()])
 
 
 def import_line(name, value):

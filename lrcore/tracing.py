@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 LR = 0.5  # the optimizer's own rate, unless another is asked for
 STEPS = 100  # optimizer steps
-OWN = ("steps", "lr", "metrics")  # what trace and explore keep for themselves
+OWN = ("steps", "lr", "metrics", "every")  # what trace and explore keep for themselves
 
 
 class Trace(NamedTuple):
@@ -18,26 +18,28 @@ class Trace(NamedTuple):
     momentum: list[float]
 
 
-def trace(scheduler, steps=STEPS, lr=LR, metrics=None, **params):
+def trace(scheduler, steps=STEPS, lr=LR, metrics=None, every=1, **params):
     """Step a scheduler on a fresh SGD optimizer and write down what every optimizer step used.
 
     Args:
         scheduler: a class of `torch.optim.lr_scheduler`, or any function, that is called as
             `scheduler(optimizer, **params)` and returns a scheduler.
-        steps: optimizer steps, with one `scheduler.step()` after each.
+        steps: optimizer steps.
         lr: the rate that the optimizer is made with. Its momentum is 0.9.
         metrics: what `ReduceLROnPlateau` watches, and no other scheduler: one number for each
-            step, or a function of the step.
-        **params: the scheduler's own parameters. One that is called steps, lr or metrics is given
-            to it beforehand: `functools.partial(Ramp, steps=30)`.
+            `scheduler.step()`, or a function of their count.
+        every: optimizer steps for each `scheduler.step()`: 1 for a scheduler that is stepped after
+            each batch, the batches of an epoch for one that is stepped after each epoch.
+        **params: the scheduler's own parameters. One that is called steps, lr, metrics or every is
+            given to it beforehand: `functools.partial(Ramp, steps=30)`.
 
     Returns:
         A `Trace`: the lists `lr` and `momentum`, each of length steps. Entry t is what step t
         used, for it is recorded *before* each `optimizer.step()`.
 
     Raises:
-        ValueError: steps or metrics are not what is allowed.
-        TypeError: the scheduler has a parameter called steps, lr or metrics.
+        ValueError: steps, every or metrics are not what is allowed.
+        TypeError: the scheduler has a parameter called steps, lr, metrics or every.
         What the scheduler raises comes as it is.
 
     Example:
@@ -45,15 +47,17 @@ def trace(scheduler, steps=STEPS, lr=LR, metrics=None, **params):
         >>> trace(StepLR, steps=4, lr=1.0, step_size=2, gamma=0.5).lr
         [1.0, 1.0, 0.5, 0.5]
     """
-    if not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"steps={steps!r}: allowed is a whole number, 0 or more")
+    for name, value, least in (("steps", steps, 0), ("every", every, 1)):
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name}={value!r}: allowed is a whole number, {least} or more")
     check_own_names("trace", scheduler)
+    calls = steps // every
     if callable(metrics):
-        metrics = [metrics(t) for t in range(steps)]
-    if metrics is not None and len(metrics) < steps:
+        metrics = [metrics(k) for k in range(calls)]
+    if metrics is not None and len(metrics) < calls:
         got = len(metrics)
-        raise ValueError(f"metrics has {got} values: needed is one for each of {steps} steps")
-    rows = list(trace_steps(scheduler, steps, lr, metrics, params))
+        raise ValueError(f"metrics has {got} values: needed is one for each of {calls} steps")
+    rows = list(trace_steps(scheduler, steps, lr, metrics, every, params))
     return Trace([rate for rate, _ in rows], [momentum for _, momentum in rows])
 
 
@@ -68,7 +72,7 @@ def check_own_names(caller, scheduler):
             )
 
 
-def trace_steps(scheduler, steps, lr, metrics, params):
+def trace_steps(scheduler, steps, lr, metrics, every, params):
     """Yield (learning rate, momentum) step by step: `trace` for callers that outlive an error."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr, momentum=0.9)
     scheduler = scheduler(optimizer, **params)
@@ -82,7 +86,5 @@ def trace_steps(scheduler, steps, lr, metrics, params):
     for t in range(steps):
         yield float(group["lr"]), float(group["momentum"])
         optimizer.step()
-        if needs_metric:
-            scheduler.step(metrics[t])
-        else:
-            scheduler.step()
+        if (t + 1) % every == 0:
+            scheduler.step(*([metrics[t // every]] if needs_metric else []))

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import bench_cifar
 import nbformat
-from bench_pages import page_moves
+from bench_pages import arrivals, page_moves
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
@@ -91,6 +91,22 @@ def page_rows(pages):
     still = [x for found in times.values() for x in found["no_move"]]
     what = f"page: move to second frame, p95 of {len(moved)}, against no move"
     return [*rows, Row(what, p95(moved), p95(still))]
+
+
+def arrival_rows(pages):
+    """The slowest and the heaviest page with sliders, as a slow phone gets them."""
+    book = pages[0].parent.parent
+    came = arrivals(book, [page.relative_to(book).as_posix() for page in pages])
+    rows = []
+    for what, unit, goal, value in (
+        ("to the first slider", "s", 2.5, lambda page: page.seconds or 0),
+        ("sent before it", "kB", 400, lambda page: page.early / 1000 if page.seconds else 0),
+        ("shift of the layout", "", 0.05, lambda page: page.shift),
+    ):
+        name, worst = max(came.items(), key=lambda item: value(item[1]))
+        what = f"page on a slow phone: {what}, {Path(name).stem}"
+        rows.append(Row(what, value(worst), goal, 1, unit=unit))
+    return rows
 
 
 def size_rows(pages):
@@ -172,7 +188,7 @@ def formula_row(scheduler, formula):
     ours = partial(eval, compile(code.format(arguments), "<formula>", "eval"), names)
     # WarmupRestarts, which torch lacks, is stepped for its formula. It calls the formula itself
     # once a step, and that adds 1 to its ratio.
-    runs = (trace_steps(scheduler, STEPS, 0.1, metrics, params) for _ in range(RUNS))
+    runs = (trace_steps(scheduler, STEPS, 0.1, metrics, 1, params) for _ in range(RUNS))
     stepped = chain.from_iterable(runs)
     taken, part = median_turn(RUNS * PARTS, ours, lambda: list(islice(stepped, STEPS // PARTS)))
     return Row(f"formula: {formula.__name__}, {what}", taken, PARTS * part, FASTER, True)
@@ -306,6 +322,7 @@ def main(arguments):
     rows = []
     for measure in (
         partial(page_rows, pages),
+        partial(arrival_rows, pages),
         partial(size_rows, pages),
         live_rows,
         formula_rows,

@@ -13,7 +13,7 @@ from lrcore.tracing import LR, STEPS
 __all__ = ["FORMULAS", "MOMENTUM_FORMULAS", "Explorer", "explore"]
 
 
-def explore(scheduler, steps=STEPS, lr=LR, metrics=None, formula=None, **controls):
+def explore(scheduler, steps=STEPS, lr=LR, metrics=None, every=1, formula=None, **controls):
     """Sliders for a learning-rate scheduler; reads like `ipywidgets.interact`.
 
     As for `interact`, a tuple is a range, a list or dict a menu, a boolean a check box, a widget
@@ -23,14 +23,15 @@ def explore(scheduler, steps=STEPS, lr=LR, metrics=None, formula=None, **control
     Args:
         scheduler: called as `scheduler(optimizer, **values)`: a scheduler class, or a function
             that returns a scheduler.
-        steps: optimizer steps, with one `scheduler.step()` after each; a control or a number.
+        steps: optimizer steps; a control or a number.
         lr: the optimizer's own rate; a control or a number.
         metrics: what `ReduceLROnPlateau` watches, and no other scheduler: a function
             `metrics(t, ...)` of the step. Its parameters can be controls too.
+        every: optimizer steps for each `scheduler.step()`; a control or a number.
         formula: the same curve in plain Python, for the page without a kernel: a function
             `formula(t, base_lr, ...)`. The schedulers in `FORMULAS` have theirs.
-        **controls: the scheduler's parameters. One that is called steps, lr or metrics needs a
-            function that calls it otherwise.
+        **controls: the scheduler's parameters. One that is called steps, lr, metrics or every
+            needs a function that calls it otherwise.
 
     Returns:
         An `Explorer`, which a notebook shows.
@@ -47,7 +48,8 @@ def explore(scheduler, steps=STEPS, lr=LR, metrics=None, formula=None, **control
         >>> explore(StepLR, lr=(0.1, 1, 0.1), step_size=(5, 50, 5), gamma=0.5)
         <Explorer of StepLR>
     """
-    explorer = Explorer(scheduler, formula, metrics, {"lr": lr, "steps": steps, **controls})
+    own = {"lr": lr, "steps": steps, "every": every}
+    explorer = Explorer(scheduler, formula, metrics, {**own, **controls})
     # now, because an error while it is shown would not stop the cell
     page.script(explorer)
     return explorer

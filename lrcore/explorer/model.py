@@ -11,7 +11,7 @@ from torch.optim import lr_scheduler, swa_utils
 from lrcore import formulas
 from lrcore.plotting import panels_png
 from lrcore.schedulers import WarmupRestarts
-from lrcore.sources import definition, import_line
+from lrcore.sources import definition
 from lrcore.toy import expected_losses
 from lrcore.tracing import LR, STEPS, check_own_names, trace_steps
 
@@ -87,7 +87,7 @@ class Model:
                 "a function (t, base_lr, ...) of plain numbers"
             )
         self._check_names(controls)
-        own = {"lr": LR, "steps": STEPS}
+        own = {"lr": LR, "steps": STEPS, "every": 1}
         self.defaults = {**own, **_parameters(metric), **_parameters(scheduler)}
         self.widgets = {}
         self.fixed = {}
@@ -110,7 +110,7 @@ class Model:
         takes = _parameters(self.scheduler, skip=("optimizer", "last_epoch"))
         by_formula = _parameters(self.formula) | _parameters(self.momentum_formula)
         of_metric = _parameters(self.metric)
-        for name in controls.keys() - {"lr", "steps"} - of_metric.keys():
+        for name in controls.keys() - {"lr", "steps", "every"} - of_metric.keys():
             if name not in takes:
                 known = sorted(takes.keys() | of_metric.keys())
                 raise TypeError(f"explore: {self.name} has no parameter {name!r}; it has {known}")
@@ -170,7 +170,8 @@ class Model:
         rate, momentum, metrics, error = [], [], None, None
         try:
             metrics = self.metrics(values)
-            for row in trace_steps(self.scheduler, values["steps"], values["lr"], metrics, params):
+            steps, lr, every = (values[name] for name in ("steps", "lr", "every"))
+            for row in trace_steps(self.scheduler, steps, lr, metrics, every, params):
                 rate.append(row[0])
                 momentum.append(row[1])
         except Exception as e:  # torch raises many kinds; all are shown to the reader
@@ -200,7 +201,7 @@ class Model:
         curve = []
         try:
             for t in range(values["steps"]):
-                curve.append(function(t, *args))
+                curve.append(function(t // values["every"], *args))
         except Exception as e:  # it must fail where torch fails: the lengths are compared
             return curve, e
         return curve, None
@@ -227,9 +228,16 @@ class Model:
         return panels
 
     def _try(self, values, what):
-        steps = values["steps"]
-        if not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"explore: steps={steps!r}: allowed is a whole number above 0")
+        for name in ("steps", "every"):
+            if not isinstance(values[name], int) or values[name] < 1:
+                raise ValueError(
+                    f"explore: {name}={values[name]!r}: allowed is a whole number above 0"
+                )
+        if self.metric and values["every"] > 1:
+            raise ValueError(
+                f"explore: every={values['every']!r}: allowed is 1 for {self.name}, which watches "
+                "a metric at each step"
+            )
         curves = self.curves(values)
         if curves.error and not curves.rate:
             raise ValueError(
@@ -266,14 +274,40 @@ class Model:
         return self._drawn[1]
 
     def code_template(self):
-        """Torch code with a ${name} for the text of every value (see `texts`)."""
-        is_class = inspect.isclass(self.scheduler)
-        lines = [import_line(self.name, self.scheduler) if is_class else definition(self.scheduler)]
-        lines += [f"${{{name}_source}}" for name in self.scheduler_names if self._is_function(name)]
+        """A whole program with a ${name} for the text of every value (see `texts`)."""
         arguments = "".join(f", {name}=${{{name}}}" for name in self.scheduler_names)
-        lines.append("optimizer = torch.optim.SGD(model.parameters(), lr=${lr})")
-        lines.append(f"scheduler = {self.name}(optimizer{arguments})")
-        return "\n".join(lines)
+        names = [name for name in self.scheduler_names if self._is_function(name)]
+        used = [self.scheduler, *([self.metric] if self.metric else [])]
+        return "\n".join(
+            [
+                definition(*used, imports=["import torch"]),
+                *(f"${{{name}_source}}" for name in names),
+                "",
+                "model = torch.nn.Linear(1, 1)  # your model",
+                "optimizer = torch.optim.SGD(model.parameters(), lr=${lr})",
+                f"scheduler = {self.name}(optimizer{arguments})",
+                "",
+                *self._loop(),
+            ]
+        )
+
+    def _loop(self):
+        """The lines of a training loop that prints what each step uses."""
+        group = "optimizer.param_groups[0]"
+        momentum = f', {group}["momentum"]' if self.momentum_formula else ""
+        lines = [
+            "for step in range(${steps}):",
+            f'    print(step, {group}["lr"]{momentum})',
+            "    # your training: a batch, its loss, loss.backward()",
+            "    optimizer.step()",
+        ]
+        if self.metric:
+            names = [name for name in _parameters(self.metric) if name in self.start]
+            given = "".join(f", {name}=${{{name}}}" for name in names)
+            return [*lines, f"    scheduler.step({self.metric.__name__}(step{given}))"]
+        if self.start["every"] == 1 and "every" not in self.widgets:
+            return [*lines, "    scheduler.step()"]
+        return [*lines, "    if (step + 1) % ${every} == 0:", "        scheduler.step()"]
 
     def texts(self, values):
         """Every value as Python source, and the source of those that are functions."""

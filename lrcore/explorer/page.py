@@ -33,7 +33,10 @@ def html(explorer):
         id=name,
         title=escaping.escape(explorer.name),
         style=files("lrcore.explorer").joinpath("explorer.css").read_text(),
-        controls="\n".join(_control(n, w, explorer.start[n]) for n, w in explorer.widgets.items()),
+        controls="\n".join(
+            _control(n, w, explorer.start[n], name) for n, w in explorer.widgets.items()
+        ),
+        last=explorer.start["steps"] - 1,
         picture=picture,
         summary=words,
         code=escaping.escape(explorer.code(explorer.start)),
@@ -88,19 +91,26 @@ MATH = {
 PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer of {title}">
 <style>
 {style}</style>
-<form class="lr-controls" autocomplete="off" hidden>
-{controls}
-<p class="lr-buttons"><button type="button" class="lr-pin">Pin this curve</button>
-<button type="button" class="lr-reset">Reset</button></p>
-</form>
-<p class="lr-message" role="alert" hidden></p>
+<div class="lr-stage">
 <img class="lr-fallback" alt="{summary}" src="{picture}">
 <div class="lr-panels"></div>
-<p class="lr-reading" aria-hidden="true"></p>
+<div class="lr-read lr-live" hidden><label for="{id}-at">read at step</label>
+<input type="range" class="lr-at" id="{id}-at" min="0" max="{last}" value="{last}">
+<p class="lr-reading"></p></div>
+</div>
+<form class="lr-controls lr-live" autocomplete="off" hidden>
+{controls}
+<div class="lr-buttons"><button type="button" class="lr-pin">Pin this curve</button>
+<button type="button" class="lr-reset">Reset</button>
+<button type="button" class="lr-link">Copy a link</button>
+<label><input type="checkbox" class="lr-log" autocomplete="off"> logarithmic rate</label></div>
+</form>
+<ul class="lr-legend" aria-label="Curves"></ul>
+<p class="lr-message" role="alert" hidden></p>
 <p class="lr-summary" aria-live="polite">{summary}</p>
-<div class="lr-code-box"><p>This curve in PyTorch
-<button type="button" class="lr-copy" hidden>Copy</button></p>
-<pre class="lr-code">{code}</pre></div>
+<div class="lr-code-box"><p>This curve in PyTorch, as a program
+<button type="button" class="lr-copy lr-live" hidden>Copy</button></p>
+<pre class="lr-code" tabindex="0">{code}</pre></div>
 <script>
 (() => {{
 "use strict";
@@ -111,27 +121,29 @@ PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer o
 """
 
 
-def _control(name, widget, value):
-    """One labelled native input."""
+def _control(name, widget, value, prefix):
+    """One native input with its label, and beside them what a slider stands at."""
+    own = f'id="{prefix}-{name}" name="{name}"'
+    shown = f'<output for="{prefix}-{name}">{value}</output>'
     if isinstance(widget, ipywidgets.Dropdown):
         rows = "".join(
             f'<option value="{i}"{" selected" if option == value else ""}>'
             f"{escaping.escape(label)}</option>"
             for i, (label, option) in enumerate(options(widget))
         )
-        field = f'<select name="{name}">{rows}</select>'
+        field, shown = f"<select {own}>{rows}</select>", ""
     elif isinstance(widget, ipywidgets.Checkbox):
-        field = f'<input type="checkbox" name="{name}"{" checked" if value else ""}>'
+        field = f'<input type="checkbox" {own}{" checked" if value else ""}>'
     else:
         log = isinstance(widget, ipywidgets.FloatLogSlider)
         now = round(on_grid(widget, math.log(value, widget.base)), 9) if log else value
         base = f' data-base="{widget.base:g}"' if log else ""
         field = (
-            f'<input type="range" name="{name}" min="{widget.min}" max="{widget.max}" '
+            f'<input type="range" {own} min="{widget.min}" max="{widget.max}" '
             f'step="{widget.step}" value="{now}"{base}>'
         )
-    shown = "" if isinstance(widget, ipywidgets.Dropdown) else value
-    return f"<label><span>{name}</span>{field}<output>{shown}</output></label>"
+    label = f'<label for="{prefix}-{name}">{name}</label>'
+    return f'<div class="lr-row">{label}{field}{shown}</div>'
 
 
 def _model(explorer):

@@ -1,6 +1,8 @@
 """`explore`: its arguments, its errors, its curves, its code and its page (without a browser)."""
 
+import contextlib
 import functools
+import io
 import math
 import re
 import sys
@@ -140,7 +142,7 @@ def test_curves_are_what_trace_gives(scheduler):
     for values in settings:
         metrics = explorer.metrics(values)
         params = {k: v for k, v in values.items() if k not in ("lr", "steps", "jump")}
-        traced = trace(scheduler, 100, values["lr"], metrics, **params)
+        traced = trace(scheduler, lr=values["lr"], metrics=metrics, **params)
         curves = explorer.curves(values)
         assert curves.error is None
         assert curves.rate == traced.lr
@@ -155,15 +157,32 @@ def test_curves_are_what_trace_gives(scheduler):
 def test_the_code_gives_the_curve(scheduler):
     explorer, _, settings = made(scheduler)
     for values in settings:
-        names = {"torch": torch, "model": torch.nn.Linear(2, 1)}
-        exec(explorer.code(values), names)
-        rates, metrics = [], explorer.metrics(values)
-        for t in range(values["steps"]):
-            rates.append(names["optimizer"].param_groups[0]["lr"])
-            names["optimizer"].step()
-            names["scheduler"].step(*([metrics[t]] if metrics else []))
+        rows = printed_by(explorer.code(values))
+        curves = explorer.curves(values)
         # without momentum, which no rate depends on
-        assert first_difference(rates, explorer.curves(values).rate) is None
+        assert first_difference([rate for rate, *_ in rows], curves.rate) is None
+        if curves.momentum:
+            assert first_difference([momentum for _, momentum in rows], curves.momentum) is None
+
+
+def printed_by(program):
+    """The numbers that the program prints after each step, run untouched and with no names."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(program, "<copied>", "exec"), {"__name__": "__main__"})
+    rows = [line.split() for line in printed.getvalue().splitlines()]
+    assert [int(step) for step, *_ in rows] == list(range(len(rows)))
+    return [tuple(map(float, numbers)) for _, *numbers in rows]
+
+
+def test_the_code_steps_the_scheduler_as_often_as_chosen():
+    explorer = explore(StepLR, steps=60, step_size=2, gamma=0.5, every=[1, 4, 10])
+    for every in (1, 4, 10):
+        values = {**explorer.start, "every": every}
+        rates = [rate for (rate,) in printed_by(explorer.code(values))]
+        assert rates == explorer.curves(values).rate
+        assert rates == trace(StepLR, 60, every=every, step_size=2, gamma=0.5).lr
+        assert rates.index(0.25) == 2 * every
 
 
 @of_the_page
@@ -181,12 +200,14 @@ def test_the_page_stands_alone_and_never_changes(scheduler):
 @every_scheduler
 def test_every_control_of_the_page_is_labelled(scheduler):
     explorer, page, _ = made(scheduler)
-    labels = re.findall(r"<label>(.*?)</label>", page, re.S)
-    fields = re.findall(r"<(?:input|select)[^>]* name=\"(\w+)\"", page)
-    assert fields == list(explorer.widgets)
-    assert [re.search(r"name=\"(\w+)\"", label)[1] for label in labels] == fields
-    assert [re.search(r"<span>(\w+)</span>", label)[1] for label in labels] == fields
-    assert all(label.count("<output>") == 1 for label in labels)
+    rows = re.findall(r"<div class=\"lr-row\">(.*?)</div>", page, re.S)
+    found = [re.search(r"<(?:input|select)[^>]* id=\"(\S+)\" name=\"(\w+)\"", row) for row in rows]
+    assert [field[2] for field in found] == list(explorer.widgets)
+    for row, field in zip(rows, found, strict=True):
+        assert f'<label for="{field[1]}">{field[2]}</label>' in row
+        # a menu shows by itself where it stands
+        assert f'<output for="{field[1]}">' in row or "<select" in row
+    assert len({field[1] for field in found}) == len(found)
 
 
 # ------------------------------------------------------------------------------- arguments
@@ -230,7 +251,8 @@ def test_booleans_are_check_boxes():
 def test_plain_values_and_fixed_ones_have_no_control():
     explorer = explore(MultiStepLR, lr=1.0, steps=50, milestones=fixed([5, 9]), gamma=0.2)
     assert explorer.widgets == {}
-    assert explorer.start == {"lr": 1.0, "steps": 50, "milestones": [5, 9], "gamma": 0.2}
+    given = {"milestones": [5, 9], "gamma": 0.2}
+    assert explorer.start == {"lr": 1.0, "steps": 50, "every": 1, **given}
     fixed_text = explore(SWALR, swa_lr=0.1, anneal_strategy="linear")
     assert fixed_text.fixed["anneal_strategy"] == "linear"
     fixed_function = explore(LambdaLR, lr_lambda=slow_decay)
@@ -254,7 +276,8 @@ def test_a_widget_is_taken_as_it_is():
     }
     explorer = explore(StepLR, **widgets)
     assert all(explorer.widgets[name] is widget for name, widget in widgets.items())
-    assert explorer.start == {"lr": 0.1, "step_size": 20, "gamma": 0.35, "steps": 100}
+    values = {"lr": 0.1, "step_size": 20, "gamma": 0.35}
+    assert explorer.start == {**values, "steps": 100, "every": 1}
 
 
 @of_the_page
@@ -424,7 +447,7 @@ ERRORS = {
     "negative lr": (
         lambda: explore(StepLR, step_size=5, lr=-1),
         ValueError,
-        "StepLR refuses the start (of {'lr': -1, 'steps': 100, 'step_size': 5}): ",
+        "StepLR refuses the start (of {'lr': -1, 'steps': 100, 'every': 1, 'step_size': 5}): ",
     ),
     "negative end of lr": (
         lambda: explore(StepLR, step_size=5, lr=(-1.0, 1.0, 0.1)),
@@ -465,7 +488,7 @@ ERRORS = {
         lambda: explore(constant, formula=bad_formula),
         ValueError,
         "bad_formula and constant disagree for the start "
-        "(of {'lr': 0.5, 'steps': 100}) at step 40: 0.45 against 0.5",
+        "(of {'lr': 0.5, 'steps': 100, 'every': 1}) at step 40: 0.45 against 0.5",
     ),
     "a formula that raises": (
         lambda: explore(constant, formula=failing_formula, lr=0.0),
@@ -528,11 +551,19 @@ def test_code_brings_all_that_its_functions_use():
 
 def test_code_of_a_class():
     explorer = explore(StepLR, step_size=(5, 50, 5), gamma=(0.1, 0.9, 0.1))
-    assert explorer.code({**explorer.start, "step_size": 30}) == (
-        "from torch.optim.lr_scheduler import StepLR\n"
-        "optimizer = torch.optim.SGD(model.parameters(), lr=0.5)\n"
-        "scheduler = StepLR(optimizer, step_size=30, gamma=0.1)"
-    )
+    assert explorer.code({**explorer.start, "step_size": 30}) == """\
+import torch
+from torch.optim.lr_scheduler import StepLR
+
+model = torch.nn.Linear(1, 1)  # your model
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+scheduler = StepLR(optimizer, step_size=30, gamma=0.1)
+
+for step in range(100):
+    print(step, optimizer.param_groups[0]["lr"])
+    # your training: a batch, its loss, loss.backward()
+    optimizer.step()
+    scheduler.step()"""
 
 
 def test_summary_says_what_the_curve_does():

@@ -68,7 +68,12 @@ def test_it_shows_controls_then_buttons_picture_words_and_code(live):
         (OneCycleLR, {"max_lr": 1, "total_steps": 100, "three_phase": False}, "three_phase", True),
         (CyclicLR, {"base_lr": 0.1, "max_lr": (0.2, 1.0, 0.1)}, "max_lr", 1.0),
         (LambdaLR, {"lr_lambda": [toy.validation_loss, toy.scatter]}, "lr_lambda", toy.scatter),
-        (ReduceLROnPlateau, {"metrics": toy.validation_loss, "noise": (0, 0.2, 0.01)}, "noise", 0.2),
+        (
+            ReduceLROnPlateau,
+            {"metrics": toy.validation_loss, "noise": (0, 0.2, 0.01)},
+            "noise",
+            0.2,
+        ),
     ],
 )
 def test_every_move_changes_picture_words_and_code(scheduler, controls, name, value):

@@ -51,8 +51,9 @@ def test_trace_and_explore_agree_on_what_is_not_said():
     explorer = explore(lr_scheduler.StepLR, step_size=30)
     assert explorer.curves(explorer.start).rate == trace(lr_scheduler.StepLR, step_size=30).lr
     of_trace, of_explore = (inspect.signature(f).parameters for f in (trace, explore))
-    assert list(of_trace)[:4] == list(of_explore)[:4] == ["scheduler", "steps", "lr", "metrics"]
-    for name in list(of_trace)[:4]:
+    assert list(of_trace)[:5] == list(of_explore)[:5]
+    assert list(of_trace)[:5] == ["scheduler", "steps", "lr", "metrics", "every"]
+    for name in list(of_trace)[:5]:
         assert of_trace[name].default == of_explore[name].default
 
 
@@ -68,7 +69,7 @@ class Ramp(lr_scheduler.LRScheduler):
 
 
 @pytest.mark.parametrize("call", [trace, explore])
-@pytest.mark.parametrize("name", ["steps", "lr", "metrics"])
+@pytest.mark.parametrize("name", ["steps", "lr", "every", "metrics"])
 def test_a_parameter_that_could_be_meant_for_either_is_refused(call, name):
     namespace = {}
     exec(f"def scheduler(optimizer, {name}=None): pass", namespace)
@@ -150,6 +151,21 @@ def test_a_plateau_without_metrics_is_an_error_that_says_so():
 def test_metrics_for_a_scheduler_that_watches_none_are_an_error_that_says_so():
     with pytest.raises(ValueError, match=r"metrics=\[1.0, 2.0\]: StepLR takes no metric"):
         trace(lr_scheduler.StepLR, 2, metrics=[1.0, 2.0], step_size=1)
+
+
+def test_a_scheduler_may_be_stepped_after_every_few_steps():
+    assert trace(lr_scheduler.StepLR, 7, lr=1.0, every=3, step_size=1, gamma=0.5).lr == [
+        1, 1, 1, 0.5, 0.5, 0.5, 0.25
+    ]  # fmt: skip
+    seen = []
+    trace(lr_scheduler.ReduceLROnPlateau, 7, every=3, metrics=lambda k: seen.append(k) or 1.0)
+    assert seen == [0, 1]
+
+
+@pytest.mark.parametrize("every", [0, 1.0, None])
+def test_a_wrong_every_is_named(every):
+    with pytest.raises(ValueError, match=f"every={every!r}: allowed is a whole number, 1 or more"):
+        trace(lr_scheduler.StepLR, 3, every=every, step_size=1)
 
 
 @pytest.mark.parametrize("steps", [-1, 2.0, "3", None])
