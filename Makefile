@@ -8,7 +8,7 @@ COLAB := .venv-colab
 PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
 BOOK := _build/html/index.html
-SOURCES := _config.yml _toc.yml references.bib $(wildcard book/*.py book/static/*) \
+SOURCES := _config.yml _toc.yml references.bib $(wildcard book/*.py book/static/* book/templates/*) \
 	$(wildcard chapters/*.ipynb) $(wildcard chapters/*.md) $(wildcard assets/*)
 
 # Kernels keep their state (history, profile) out of the home directory, and read no settings there
@@ -66,7 +66,7 @@ clean: ## remove all that was built (not .venv)
 
 # The parts of `make test`, each also a target of its own.
 
-ELSEWHERE := book/test_pages.py book/test_colab.py explorer/test_lab.py
+ELSEWHERE := book/test_pages.py book/test_theme.py book/test_search.py book/test_colab.py explorer/test_lab.py
 
 # Colab's versions have no builds for a newer one: said now, and not after all other tests.
 python: $(READY)
@@ -93,7 +93,7 @@ notebooks: $(READY)
 
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
-	@$(PYTEST) tests/explorer/test_lab.py tests/book/test_pages.py -n 2 --dist loadgroup
+	@$(PYTEST) tests/explorer/test_lab.py tests/book/test_pages.py tests/book/test_theme.py tests/book/test_search.py -n 2 --dist loadgroup
 
 # The packages there are older, and other packages warn that they are.
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
