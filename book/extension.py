@@ -1,19 +1,11 @@
-"""Sphinx extension of the book: pages that need no other host, and the page at its root.
-
-The package sphinx-mathjax-offline carries all of MathJax 3 (23 MB). A page loads one script and a
-few fonts, so only those are copied. The "full" script holds every TeX extension: nothing is loaded
-later, not even by a rare command.
-"""
+"""Sphinx extension of the book: its pages' buttons and descriptions, and the page at its root."""
 
 import re
 from html import escape
-from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 
-from sphinx.util.fileutil import copy_asset
-
-SCRIPT = "tex-chtml-full.js"
-FONTS = "output/chtml/fonts/woff-v2"
+from docutils import nodes
 
 # The chapters lie in a folder, and so does the front page: the root only leads there.
 ROOT_PAGE = """<!DOCTYPE html>
@@ -46,39 +38,57 @@ def repair_lists(app, pagename, templatename, context, doctree):
     context["body"] = re.sub(opening, '<div class="citation-list">', context.get("body", ""))
 
 
-def name_colab_button(app, pagename, templatename, context, doctree):
-    """The theme's menu of services has one entry here: make it a button that says what it does, on
-    every page with code to run. Words alone: the logo is too pale for a light page."""
-    buttons = context.get("header_buttons", [])
-    for i, button in enumerate(buttons):
-        if button.get("label") == "launch-buttons":
+def arrange_buttons(app, pagename, templatename, context, doctree):
+    """Plain buttons instead of the theme's menus, which take a library of scripts to open.
+
+    The menu of services has one entry here: it becomes a button that says what it does, on every
+    page with code to run. Words alone: the logo is too pale for a light page. Browsers have a full
+    screen of their own.
+    """
+    buttons = []
+    for button in context.get("header_buttons", []):
+        label = button.get("label")
+        if label == "launch-buttons":
             (colab,) = button["buttons"]
-            named = {"type": "link", "url": colab["url"], "text": "Open in Colab", "label": "colab"}
-            code = [node for node in doctree.findall() if _is_code(node)]
-            buttons[i : i + 1] = [named] if code else []
-            return
+            if any(_is_code(node) for node in doctree.findall()):
+                colab = {"type": "link", "url": colab["url"], "text": "Open in Colab"}
+                buttons.append({**colab, "label": "colab"})
+        elif label == "download-buttons":
+            source, printed = button["buttons"][-2:]
+            buttons += [
+                {**source, "text": None, "icon": "fas fa-download"},
+                {**printed, "text": None, "icon": "fas fa-print"},
+            ]
+        elif label != "fullscreen-button":
+            buttons.append(button)
+    context["header_buttons"] = buttons
 
 
 def _is_code(node):
     return getattr(node, "get", {}.get)("nb_element") == "cell_code"
 
 
+def describe(app, pagename, templatename, context, doctree):
+    """What search engines and shared links show of a page: its first paragraph, and a picture.
+
+    A shared picture needs a whole address: that of the book on GitHub Pages, or html_baseurl.
+    """
+    title = context.get("title") or app.config.html_title
+    first = doctree.next_node(nodes.paragraph) if doctree else None
+    text = " ".join(first.astext().split()) if first else app.config.html_title
+    owner, name = app.config.html_theme_options["repository_url"].rstrip("/").split("/")[-2:]
+    site = app.config.html_baseurl or f"https://{owner.lower()}.github.io/{name}/"
+    context["described"] = {
+        "title": re.sub(r"<[^>]*>", "", str(title)),
+        "text": shorten(text, 200, placeholder=" …"),
+        "picture": f"{site}_static/explorer.png",
+    }
+
+
 def finish(app, error):
-    """Add to the built pages what Sphinx does not make, and remove what they do not need."""
+    """Write the page at the root."""
     if error or app.builder.format != "html":
         return
-    for page in Path(app.outdir).rglob("*.html"):
-        # The theme's version for Python 3.10 preloads its fonts, which is an error from a disk.
-        html = page.read_text(encoding="utf-8")
-        leaner = re.sub(r'<link rel="preload" as="font"[^>]*>\s*', "", html)
-        if leaner != html:
-            page.write_text(leaner, encoding="utf-8")
-
-    source = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
-    target = Path(app.outdir) / "_static" / "mathjax"
-    copy_asset(source / SCRIPT, target)
-    copy_asset(source / FONTS, target / FONTS)
-
     page = f"{app.config.root_doc}.html"
     title = escape(app.config.html_title)
     Path(app.outdir, "index.html").write_text(
@@ -87,9 +97,9 @@ def finish(app, error):
 
 
 def setup(app):
-    app.config.mathjax_path = f"mathjax/{SCRIPT}"
     app.connect("builder-inited", silence_thebe, priority=0)
     app.connect("html-page-context", repair_lists)
-    app.connect("html-page-context", name_colab_button, priority=900)  # after the theme's own
+    app.connect("html-page-context", describe)
+    app.connect("html-page-context", arrange_buttons, priority=900)  # after the theme's own
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

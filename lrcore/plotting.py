@@ -70,7 +70,8 @@ def book_style():
 def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=False, ax=None):
     """Draw curves with one value per optimizer step, from step 0 on.
 
-    A notebook shows the figure at the end of the cell; elsewhere call `matplotlib.pyplot.show()`.
+    A notebook shows the figure at the end of the cell, and the axes in words unless they are
+    assigned; elsewhere call `matplotlib.pyplot.show()`.
 
     Args:
         curves: {label: list of values}. A legend names them, if there is more than one.
@@ -100,7 +101,8 @@ def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=Fal
 def plot_schedules(schedules, axes=None):
     """Draw learning rates on the left, and on the right what they do to the toy optimizer.
 
-    A notebook shows the figure at the end of the cell; elsewhere call `matplotlib.pyplot.show()`.
+    A notebook shows the figure at the end of the cell, and the axes in words unless they are
+    assigned; elsewhere call `matplotlib.pyplot.show()`.
 
     Args:
         schedules: {label: list of learning rates}, one rate per optimizer step.

@@ -1,4 +1,13 @@
-"""How long a move of a slider takes in the built pages, in a headless browser."""
+"""How long a move of a slider takes in the built pages, and how soon there is one to move, in a
+headless browser."""
+
+import gzip
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
 
 from browser import FLAGS, find_browser
 from playwright.sync_api import sync_playwright
@@ -56,5 +65,120 @@ def page_moves(pages, moves):
             for i, root in enumerate(page.query_selector_all(".lr-explorer"), start=1):
                 found[f"{path.stem} {i}"] = root.evaluate(MOVES, moves)
             page.close()
+        browser.close()
+    return found
+
+
+# --- how soon a page is there
+
+# A slow phone on a slow network: 1.6 Mbit/s, 150 ms to the server and back, a quarter of the speed.
+SLOW = {
+    "offline": False,
+    "latency": 150,
+    "downloadThroughput": 1.6e6 / 8,
+    "uploadThroughput": 0.75e6 / 8,
+}
+SLOWER_CPU = 4
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+# Milliseconds from the first request to the first slider that can be moved, by the page's clock.
+WATCH = """
+  window.shift = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+  new MutationObserver((changes, observer) => {
+    if (!document.querySelector(".lr-explorer[data-ready]")) return;
+    window.ready = performance.now();
+    observer.disconnect();
+  }).observe(document, { subtree: true, childList: true, attributeFilter: ["data-ready"] });
+"""
+
+
+class Zipped(SimpleHTTPRequestHandler):
+    """Serves a folder as hosts do: what is text is compressed."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in (".html", ".css", ".js", ".svg") or not path.is_file():
+            return super().do_GET()
+        data = gzip.compress(path.read_bytes(), 6)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def served(book):
+    """Address of the book, served zipped on this machine."""
+    handler = partial(Zipped, directory=book)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class Arrival(NamedTuple):
+    """How a page with sliders arrives."""
+
+    seconds: float | None  # to the first slider that can be moved; None: it has no sliders
+    early: int  # bytes that came before that, as sent
+    sent: int  # bytes of all that the page asks for before it is scrolled
+    requests: int
+    shift: float  # cumulative layout shift
+
+
+def arrive(context, address, slow=False):
+    """A page of a new window, and its Arrival there. `slow`: as SLOW says."""
+    page = context.new_page()
+    devtools = context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    if slow:
+        devtools.send("Network.emulateNetworkConditions", SLOW)
+        devtools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER_CPU})
+    asked, sent = {}, []  # when, for each request; (when, bytes)
+
+    def begin(event):
+        if not event["request"]["url"].startswith("data:"):
+            asked[event["requestId"]] = event["timestamp"]
+
+    def end(event):
+        if event["requestId"] in asked:
+            sent.append((event["timestamp"], event["encodedDataLength"]))
+
+    devtools.on("Network.requestWillBeSent", begin)
+    devtools.on("Network.loadingFinished", end)
+    page.add_init_script(WATCH)
+    page.goto(address)
+    page.wait_for_timeout(300)  # what moves after the page has come moves now
+    ready, shift = page.evaluate("() => [window.ready ?? null, window.shift]")
+    until = min(asked.values()) + ready / 1000 if ready is not None else float("inf")
+    return page, Arrival(
+        seconds=None if ready is None else ready / 1000,
+        early=sum(size for when, size in sent if when <= until),
+        sent=sum(size for _, size in sent),
+        requests=len(sent),
+        shift=shift,
+    )
+
+
+def arrivals(book, names):
+    """{name: Arrival} of the pages, as a slow phone gets them, without a cache."""
+    found = {}
+    with served(book) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        # the first page once more: a browser takes longer over the first that it opens
+        for name in tqdm([names[0], *names], "arrivals", leave=False):
+            context = browser.new_context(**PHONE)
+            _, found[name] = arrive(context, address + name, slow=True)
+            context.close()
         browser.close()
     return found

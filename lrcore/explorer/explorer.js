@@ -128,7 +128,7 @@ function readSetting(text) {
 function start(root, model) {
   const find = (selector) => root.querySelector(selector);
   const form = find(".lr-controls");
-  const inputs = [...form.querySelectorAll("input, select")];
+  const inputs = [...form.querySelectorAll("[name]")];
   const at = find(".lr-at"); // the slider of the step that is read
   const log = find(".lr-log");
   const svgs = {}, sizes = {}, scales = {};

@@ -162,7 +162,7 @@ def pictures(notebook):
     for number, cell in enumerate(code_cells(notebook), start=1):
         shown = [out.get("data", {}) for out in cell.outputs]
         if any("<Axes" in data.get("text/plain", "") for data in shown):
-            found.append(f"code cell {number}: shows the axes in words: end it with a semicolon")
+            found.append(f"code cell {number}: shows the axes in words: begin with _ =")
         if not any("image/png" in data and "text/html" not in data for data in shown):
             if re.search(r"\bplot_\w+\(", cell.source):
                 found.append(f"code cell {number}: draws, but no figure is stored")

@@ -746,7 +746,7 @@ def test_every_control_has_a_name_of_its_own(name, loaded):
             box = control.bounding_box()
             assert box is None or min(box["width"], box["height"]) >= 24, names[-1]
         assert len(set(names)) == len(names) > 3
-        for panel in explorer.locator("svg").all():
+        for panel in explorer.locator(".lr-panels svg").all():
             expect(panel).to_have_accessible_name(re.compile(r"\w"))
         expect(explorer.locator(".lr-summary")).to_have_attribute("aria-live", "polite")
 

@@ -1,0 +1,318 @@
+"""The built book as a reader meets it: its menus, on a phone and from the keyboard, on paper, while
+the network brings it, and as a link that somebody shares."""
+
+import base64
+import io
+import re
+from html import unescape
+from urllib.parse import urlsplit
+
+import bench_pages
+import pytest
+from fontTools.ttLib import TTFont
+from playwright.sync_api import expect
+from test_pages import BOOK, READ, SOUPS
+
+from book.formulas import mathml
+
+PHONE = bench_pages.PHONE
+WIDE = {"viewport": {"width": 1280, "height": 900}}
+PAGE = "chapters/step_lr.html"
+SHEET = "chapters/cheat_sheet.html"
+
+
+@pytest.fixture(scope="module")
+def served():
+    with bench_pages.served(BOOK) as address:
+        yield address
+
+
+@pytest.fixture
+def opened(browser, served):
+    """A function that opens a page in a window of its own."""
+    contexts = []
+
+    def open_page(name, **options):
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.goto(served + name)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def each(pages):
+    """Parametrize by page. All tests of one page run one after the other, so it is loaded once."""
+    return pytest.mark.parametrize("name", pages, scope="module")
+
+
+@pytest.fixture(scope="module")
+def came(name, browser, served):
+    """The page `name` on a phone, and how it came."""
+    context = browser.new_context(**PHONE, color_scheme="dark")
+    yield bench_pages.arrive(context, served + name)
+    context.close()
+
+
+@pytest.fixture
+def phone(came):
+    return came[0]
+
+
+# --- the menus
+
+MENUS = {"primary": "MultiStepLR", "secondary": "Pitfalls"}
+
+
+def test_a_phone_finds_its_way(opened):
+    page = opened(PAGE, **PHONE)
+    page.locator(".primary-toggle").tap()
+    menu = page.locator("#pst-primary-sidebar-modal, .bd-sidebar-primary").first
+    expect(menu).to_be_visible()
+    menu.get_by_role("link", name="MultiStepLR").tap()
+    page.wait_for_url("**/multi_step_lr.html")
+
+    page.locator(".secondary-toggle").tap()
+    page.locator(".bd-sidebar-secondary").get_by_role("link", name="Pitfalls").tap()
+    page.wait_for_url("**/multi_step_lr.html#pitfalls")
+    heading = page.get_by_role("heading", name="Pitfalls")
+    expect(heading).to_be_in_viewport()
+    expect(page.locator(".bd-sidebar-secondary")).not_to_be_in_viewport()
+    assert page.evaluate("() => document.activeElement.id") == "pitfalls"
+
+    theme = page.locator("html").get_attribute("data-theme")
+    page.locator(".theme-switch-button").first.tap()
+    expect(page.locator("html")).not_to_have_attribute("data-theme", theme)
+
+    page.locator(".prev-next-footer .left-prev").tap()
+    page.wait_for_url("**/step_lr.html")
+    page.locator(".prev-next-footer .right-next").tap()
+    page.wait_for_url("**/multi_step_lr.html")
+
+    page.locator(".article-header-buttons .search-button").tap()
+    page.locator("input[type=search]:focus").press_sequentially("cosine")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=cosine")
+    expect(page.locator("#search-results a").first).to_be_visible()
+
+
+@pytest.mark.parametrize("side", MENUS)
+def test_a_menu_opens_and_closes_from_the_keyboard(side, opened):
+    page = opened(PAGE, viewport=PHONE["viewport"])
+    button = page.locator(f".{side}-toggle")
+    button.focus()
+    page.keyboard.press("Enter")
+    menu = page.locator(f".bd-sidebar-{side}")
+    expect(menu).to_be_in_viewport()
+    expect(menu.locator(":focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(menu).not_to_be_in_viewport()
+    expect(button).to_be_focused()
+
+    page.keyboard.press("Enter")
+    link = menu.get_by_role("link", name=MENUS[side])
+    link.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/multi_step_lr.html" if side == "primary" else "**#pitfalls")
+    expect(menu).not_to_be_in_viewport()
+
+
+def test_a_wide_window_puts_the_chapters_away_and_back(opened):
+    page = opened(PAGE, **WIDE)
+    chapters = page.locator(".bd-sidebar-primary")
+    expect(chapters).to_be_visible()
+    for _ in range(2):
+        page.locator(".primary-toggle").click()
+        expect(chapters).not_to_be_in_viewport()
+        page.locator(".primary-toggle").click()
+        expect(chapters).to_be_in_viewport()
+
+
+@each(READ)
+def test_the_menus_belong_to_the_buttons_in_sight(name):
+    """The theme looks for the first button of its kind."""
+    assert len(SOUPS[name].select(".primary-toggle")) == 1
+    contents = SOUPS[name].select(".bd-sidebar-secondary a")
+    assert len(SOUPS[name].select(".secondary-toggle")) == bool(contents)
+
+
+# What a finger is to hit: buttons, and the links that are not words of a sentence. (An explorer has
+# tests of its own.)
+TARGETS = """() => [...document.querySelectorAll(
+  'button, summary, .bd-sidebar a, .bd-header-article a, .prev-next-footer a'
+)].filter(e => !e.closest('.lr-explorer') && e.checkVisibility({ visibilityProperty: true }))
+  .map(e => [e.getBoundingClientRect(), e])
+  .filter(([box]) => box.width && (box.width < 24 || box.height < 24))
+  .map(([box, e]) => `${box.width} x ${box.height}: ${e.outerHTML.slice(0, 200)}`)"""
+
+
+@each(READ)
+def test_a_finger_hits_what_it_means(name, phone):
+    assert phone.evaluate(TARGETS) == []
+    for side in MENUS:
+        if phone.locator(f".{side}-toggle").count():
+            phone.locator(f".{side}-toggle").click()
+            expect(phone.locator(f".bd-sidebar-{side} :focus")).to_have_count(1)
+            assert phone.evaluate(TARGETS) == []
+            phone.keyboard.press("Escape")
+            expect(phone.locator(f".bd-sidebar-{side}")).not_to_be_in_viewport()
+
+
+@each(READ)
+def test_nothing_scrolls_the_page_sideways(name, phone):
+    width = phone.evaluate("() => document.scrollingElement.scrollWidth")
+    assert width <= PHONE["viewport"]["width"]
+
+
+@each(READ)
+def test_code_can_be_copied_without_a_pointer(name, phone):
+    buttons = phone.locator(".highlight button.copybtn")
+    seen = buttons.evaluate_all("all => all.map(e => getComputedStyle(e).opacity)")
+    assert set(seen) <= {"1"}
+
+
+# --- paper
+
+# Code and tables that would be cut, and what is printed of a solution.
+PRINTED = """() => ({
+  cut: [...document.querySelectorAll('pre, table, .cell_output')]
+    .filter(e => e.checkVisibility() && !e.closest('.lr-explorer'))
+    .filter(e => e.scrollWidth > e.clientWidth + 1
+      || e.getBoundingClientRect().right > innerWidth + 1)
+    .map(e => e.outerHTML.slice(0, 200)),
+  dark: [document.body, ...document.querySelectorAll('pre, .cell, table')]
+    .map(e => getComputedStyle(e).backgroundColor.match(/[\\d.]+/g).map(Number))
+    .filter(([r, g, b, a]) => a !== 0 && Math.min(r, g, b) < 200).length,
+  folded: [...document.querySelectorAll('.tag_hide-cell, .tag_hide-output')]
+    .flatMap(e => [...e.querySelectorAll('pre')])
+    .filter(e => !e.checkVisibility({ opacityProperty: true }) || !e.offsetHeight).length,
+})"""
+
+
+@each(READ)
+def test_paper_holds_all_of_a_page(name, phone):
+    phone.set_viewport_size({"width": 680, "height": 960})  # what A4 leaves between its margins
+    phone.emulate_media(media="print")
+    try:
+        phone.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
+        assert phone.evaluate(PRINTED) == {"cut": [], "dark": 0, "folded": 0}
+    finally:
+        phone.emulate_media(media="screen")
+        phone.set_viewport_size(PHONE["viewport"])
+    expect(phone.locator("html")).to_have_attribute("data-theme", "dark")
+    assert phone.locator(".tag_hide-cell details[open]").count() == 0
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_the_cheat_sheet_is_one_sheet(colours, opened):
+    page = opened(SHEET, color_scheme=colours)
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))) == 1
+
+
+# --- what has to come first
+
+KILOBYTES = 400  # before the first slider; two fifths of it are taken
+REQUESTS = 12
+
+
+@each(READ)
+def test_a_slider_comes_early(name, came):
+    _, arrival = came
+    assert arrival.early <= arrival.sent <= 1000 * KILOBYTES
+    assert arrival.requests <= REQUESTS or name == "search.html"
+    assert arrival.shift < 0.05
+    assert (arrival.seconds is None) == (not SOUPS[name].select(".lr-explorer"))
+
+
+@each(READ)
+def test_a_page_has_one_style_sheet_and_one_script(name):
+    assert len(SOUPS[name].select("link[rel=stylesheet]")) == 1
+    scripts = SOUPS[name].select("script[src]")
+    assert all("defer" in script.attrs for script in scripts) or name == "search.html"
+    assert len(scripts) == 1 or name == "search.html"
+
+
+@each(READ)
+def test_pictures_say_how_large_they_are(name):
+    for image in SOUPS[name].select("img[src*='_images/']"):
+        assert int(image["width"]) and int(image["height"])
+
+
+@pytest.fixture(scope="module")
+def letters():
+    """The code points in each of the fonts that the style sheet carries."""
+    css = (BOOK / "_static" / "book_all.css").read_text()
+    found = {}
+    pattern = r'font-family: "([^"]+)"[^}]*data:font/woff;base64,([^"]+)'
+    for family, data in re.findall(pattern, css):
+        found[family] = set(TTFont(io.BytesIO(base64.b64decode(data))).getBestCmap())
+    assert "@import" not in css and not re.search(r"url\(\.\./vendor", css)
+    return found
+
+
+# The icons of a page, in elements and before and after them.
+ICONS = """() => [...document.querySelectorAll('body *')].flatMap(e => [
+  getComputedStyle(e, '::before'), getComputedStyle(e, '::after'),
+].filter(({ content, fontFamily }) => /Awesome/.test(fontFamily) && /^"./.test(content))
+  .map(({ content }) => content.codePointAt(1)))"""
+
+
+@each(READ)
+def test_icons_and_formulas_are_in_the_fonts(name, phone, letters):
+    icons = phone.evaluate(ICONS)
+    assert len(icons) > 5
+    assert set(icons) <= letters["Font Awesome 6 Free"]
+    formulas = "".join(formula.get_text() for formula in SOUPS[name].select("math"))
+    assert {ord(letter) for letter in formulas if not letter.isspace()} <= letters["STIX Two Math"]
+
+
+@each(READ)
+def test_formulas_need_no_script(name):
+    for formula in SOUPS[name].select(".math"):
+        assert formula.select("math > *"), formula
+        assert "\\" not in formula.get_text() and "$" not in formula.get_text()
+    assert not SOUPS[name].select("merror")
+
+
+@pytest.mark.parametrize("tex", [r"\nonsense x", "a & b"])
+def test_a_formula_that_is_not_understood_fails_the_build(tex):
+    with pytest.raises(Exception, match="nonsense|&"):
+        mathml(tex)
+
+
+@pytest.mark.parametrize(
+    "tex, wanted",
+    [
+        (r"T_{\max}/2", "T max / 2"),
+        (r"\text{exp\_range}", "exp_range"),
+        (r"\begin{aligned} a &= b \\[1ex] &= c \end{aligned}", "a = b = c"),
+    ],
+)
+def test_formulas_keep_what_they_say(tex, wanted):
+    assert re.sub(r"(<[^>]*>\s*)+", " ", unescape(mathml(tex))).split() == wanted.split()
+
+
+# --- a link that somebody shares
+
+
+@each([page for page in READ if page.startswith("chapters/")])
+def test_a_shared_link_says_what_it_leads_to(name):
+    said = {
+        meta.get("name") or meta["property"]: meta["content"]
+        for meta in SOUPS[name].select("meta[name][content], meta[property][content]")
+    }
+    assert 50 <= len(said["description"]) <= 200
+    assert said["og:description"] == said["description"]
+    assert said["og:title"] in SOUPS[name].title.get_text()
+    assert said["twitter:card"] == "summary_large_image"
+    picture = urlsplit(said["og:image"])
+    assert picture.scheme == "https"
+    assert (BOOK / "_static" / picture.path.rpartition("/_static/")[2]).is_file()
+
+
+def test_each_page_describes_itself():
+    pages = [page for page in READ if page.startswith("chapters/")]
+    told = {SOUPS[page].select_one("meta[name=description]")["content"] for page in pages}
+    assert len(told) == len(pages)
