@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import bench_pages
 import pytest
 from fontTools.ttLib import TTFont
+from PIL import Image
 from playwright.sync_api import expect
 from test_pages import BOOK, READ, SOUPS
 
@@ -232,6 +233,21 @@ def test_a_page_has_one_style_sheet_and_one_script(name):
     scripts = SOUPS[name].select("script[src]")
     assert all("defer" in script.attrs for script in scripts) or name == "search.html"
     assert len(scripts) == 1 or name == "search.html"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_figure_is_at_home_in_both_themes(theme, opened):
+    page = opened(PAGE, color_scheme=theme)
+    figure = page.locator(".cell_output img[loading]").first
+    figure.scroll_into_view_if_needed()
+    figure.evaluate("picture => picture.decode()")
+    picture = Image.open(io.BytesIO(figure.screenshot())).convert("RGB")
+    paper = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    around = [int(part) for part in re.findall(r"\d+", paper)[:3]]
+    edge = picture.getpixel((3, 3))
+    assert all(abs(a - b) < 8 for a, b in zip(edge, around, strict=True)), (edge, around)
+    low, high = picture.convert("L").getextrema()
+    assert high - low > 150, "it can be read"
 
 
 @each(READ)
