@@ -68,6 +68,13 @@ def _is_code(node):
     return getattr(node, "get", {}.get)("nb_element") == "cell_code"
 
 
+def put_explorers_first(app, doctree, docname):
+    """A cell's output stands before its folded code, where the output is what the reader moves."""
+    for cell in doctree.findall(_is_code):
+        if any("lr-explorer" in raw.astext() for raw in cell.findall(nodes.raw)):
+            cell.children.sort(key=lambda part: "cell_output" not in part.get("classes", []))
+
+
 def describe(app, pagename, templatename, context, doctree):
     """What search engines and shared links show of a page: its first paragraph, and a picture.
 
@@ -98,6 +105,7 @@ def finish(app, error):
 
 def setup(app):
     app.connect("builder-inited", silence_thebe, priority=0)
+    app.connect("doctree-resolved", put_explorers_first)
     app.connect("html-page-context", repair_lists)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", arrange_buttons, priority=900)  # after the theme's own

@@ -504,6 +504,13 @@ def compare_with_torch(state, fixed_steps):
 
 
 @each(WITH_EXPLORER)
+def test_an_explorer_comes_before_the_code_that_makes_it(name):
+    for explorer in SOUPS[name].select(".lr-explorer"):
+        folded = explorer.find_parent(class_="cell").select_one("details.hide")
+        assert folded is None or explorer in folded.find_all_previous(class_="lr-explorer")
+
+
+@each(WITH_EXPLORER)
 def test_an_explorer_is_driven_by_the_keyboard(name, explored):
     explored.context.grant_permissions(["clipboard-read", "clipboard-write"])
     press = explored.keyboard.press
