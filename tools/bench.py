@@ -109,13 +109,6 @@ def arrival_rows(pages):
     return rows
 
 
-def size_rows(pages):
-    return [
-        Row(f"page: HTML of {page.stem}", page.stat().st_size / 1000, 200, 1, unit="kB")
-        for page in pages
-    ]
-
-
 def live_rows():
     explorer = explore(StepLR, lr=(0.1, 1.0, 0.1), step_size=(5, 50, 5))
     live.show(explorer)
@@ -323,7 +316,6 @@ def main(arguments):
     for measure in (
         partial(page_rows, pages),
         partial(arrival_rows, pages),
-        partial(size_rows, pages),
         live_rows,
         formula_rows,
         training_rows,
