@@ -3,8 +3,6 @@
 Pages and explorers are found in the built book; no list of them is kept here.
 """
 
-import contextlib
-import io
 import math
 import random
 import re
@@ -20,6 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from playwright.sync_api import expect
+from programs import run_program
 
 from lrcore.toy import expected_losses
 
@@ -429,20 +428,6 @@ def read_curve(panel):
             value = low + part * (high - low)
         curve.append((round(t), value))
     return curve
-
-
-def run_program(code):
-    """Run the program that the page offers, untouched: what it prints of every step (the rate and,
-    if a scheduler moves it, the momentum), and any error."""
-    printed, ended = io.StringIO(), None
-    with contextlib.redirect_stdout(printed):
-        try:
-            exec(compile(code, "<copied>", "exec"), {"__name__": "__main__"})
-        except Exception as error:  # torch raises many kinds; whichever, the page must tell it
-            ended = error
-    rows = [line.split() for line in printed.getvalue().splitlines()]
-    assert [int(step) for step, *_ in rows] == list(range(len(rows)))
-    return [[float(number) for number in numbers] for _, *numbers in rows], ended
 
 
 def assert_drawn(panel, values):

@@ -1,8 +1,6 @@
 """`explore`: its arguments, its errors, its curves, its code and its page (without a browser)."""
 
-import contextlib
 import functools
-import io
 import math
 import re
 import sys
@@ -12,6 +10,7 @@ import ipywidgets
 import pytest
 import torch
 from ipywidgets import fixed
+from programs import run_program
 from torch.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
@@ -166,13 +165,10 @@ def test_the_code_gives_the_curve(scheduler):
 
 
 def printed_by(program):
-    """The numbers that the program prints after each step, run untouched and with no names."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(program, "<copied>", "exec"), {"__name__": "__main__"})
-    rows = [line.split() for line in printed.getvalue().splitlines()]
-    assert [int(step) for step, *_ in rows] == list(range(len(rows)))
-    return [tuple(map(float, numbers)) for _, *numbers in rows]
+    """The numbers that the program prints of each step; it must end well."""
+    rows, error = run_program(program)
+    assert error is None, error
+    return rows
 
 
 def test_the_code_steps_the_scheduler_as_often_as_chosen():
