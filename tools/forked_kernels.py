@@ -7,6 +7,7 @@ The command knows nothing of it: it finds another kernel "python3" in JUPYTER_PA
 elsewhere the command runs as it is, for libraries of macOS do not survive a fork.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -67,12 +68,11 @@ def serve(command):
 def preload():
     """Import what chapters import, also what PyTorch itself imports only at the first step."""
     import importlib  # here, as others below: the process that Jupyter starts needs none of it
-    from contextlib import suppress
 
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # as kernels have it
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a warning for who debugs in a kernel
     for name in MODULES:
-        with suppress(ModuleNotFoundError):  # not every environment has everything
+        with contextlib.suppress(ModuleNotFoundError):  # not every environment has everything
             importlib.import_module(name)
     import torch
 
@@ -152,7 +152,12 @@ def start(path, *arguments):
             "arguments": arguments,
         }
         socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
-        signal.signal(signal.SIGINT, lambda number, frame: server.send(b"!"))
+
+        def interrupt(number, frame):
+            with contextlib.suppress(BrokenPipeError):  # the kernel has just ended
+                server.send(b"!")
+
+        signal.signal(signal.SIGINT, interrupt)
         try:
             server.recv(1)  # nothing is sent: it ends when the kernel does
         except ConnectionResetError:  # and it died

@@ -17,14 +17,17 @@ from lrcore.cifar.results import checked
 from lrcore.cifar.store import read_lines
 
 PATIENCE = 400  # seconds, for what takes half a minute on a machine with nothing else to do
+END = "==== the end of a call ===="
 
 # The rehearsal with a fifth of the sample and a tenth of the sequences, in batches so much smaller
 # that a run still has 36 steps, with five of all schedulers, and with a network that takes no time
 # where ResNet-18 is measured: the whole takes minutes on two cores that are busy.
 SMALLER = """
+import sys
+from dataclasses import replace
+
 import bench_cifar
 import gpu
-from dataclasses import replace
 from lrcore.cifar import data, networks, recall
 
 read_sample = data._read_sample
@@ -42,27 +45,32 @@ gpu.DRY_PLANS["fair"] = replace(
 """
 
 
-def rehearse(*arguments, smaller=""):
-    """Run the tool with the packages of a machine of a cluster, and return what it shows."""
-    program = MACHINE_OF_A_CLUSTER + smaller + "\nimport gpu\ngpu.main()"
+def rehearse(*calls):
+    """Run the tool with the packages of a machine of a cluster; return what each call shows."""
+    program = [MACHINE_OF_A_CLUSTER + SMALLER]
+    for arguments in calls:  # in one process: most of a call's time is the start of PyTorch
+        program.append(f"sys.argv[1:] = {[*map(str, arguments)]}\ngpu.main()\nprint({END!r})")
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parents[1] / "tools"), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
+        [sys.executable, "-c", "\n".join(program)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, "TQDM_DISABLE": "1"},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout.split(END)[:-1]
 
 
 def test_a_rehearsal_writes_files_that_could_be_recorded(tmp_path):
     """Both calls, as they are made on the lease: the second goes on from what the first wrote."""
-    shown = rehearse("probe", "--dry", "--out", tmp_path / "new", smaller=SMALLER)
-    assert "FAILED" not in shown and "no time left" not in shown, shown
     speed = tmp_path / "new" / "speed.json"
+    probe = ["probe", "--dry", "--out", tmp_path / "new"]
+    run = ["run", "--dry", "--speed", speed, "--out", tmp_path / "new"]
+    probed, shown = rehearse(probe, run)
+    for text in (probed, shown):
+        assert "FAILED" not in text and "no time left" not in text, text
     rows = json.loads(speed.read_text())
     assert len(rows) == 6 and len({row["what"] for row in rows}) == 5
     assert all(row["device"].startswith("CPU") and row["torch"] for row in rows)
@@ -70,11 +78,8 @@ def test_a_rehearsal_writes_files_that_could_be_recorded(tmp_path):
         assert row["seconds_a_run_epoch"] > 0
     assert rows[0]["first_losses_differ_by"] < 1e-5, "together they are what each is alone"
     choice = gpu.fastest_good_enough(rows)
-    assert f"choice: {json.dumps(choice)}" in shown and choice["widths"] == [2, 2, 2, 4]
+    assert f"choice: {json.dumps(choice)}" in probed and choice["widths"] == [2, 2, 2, 4]
 
-    arguments = ["run", "--dry", "--speed", speed, "--out", tmp_path / "new"]
-    shown = rehearse(*arguments, smaller=SMALLER)
-    assert "FAILED" not in shown and "no time left" not in shown, shown
     for name in gpu.ORDER:
         file = tmp_path / "new" / f"{name}.jsonl"
         rows = checked(read_lines(file), file)

@@ -1,6 +1,7 @@
 """Grading with real nbgrader: honest work gets its points, hostile work harms nobody.
 
-One batch of some 30 submissions holds nearly all of it; each test looks at one student's row.
+One batch of 25 submissions holds nearly all of it; each test looks at one student's row. A kernel
+takes seconds to start, so one submission proves several things where none hides another.
 """
 
 import csv
@@ -212,16 +213,16 @@ class Batch:
 
 @pytest.fixture(scope="session")
 def batch(course_copy, tmp_path_factory):
-    """More than thirty submissions, graded together by the command, which is killed once."""
+    """25 submissions, graded together by the command, which is killed once."""
     batch = Batch()
-    batch.size = 23 + 2 * len(SETS)
+    batch.size = 17 + 2 * len(SETS)
     folder = batch.folder = tmp_path_factory.mktemp("batch") / "collected"
     batch.target = folder.with_name("grades")
     batch.victim = folder.with_name("victim.txt")
     batch.victim.write_text("unharmed")
 
-    def answer(student, source, **more):
-        put(folder, f"{student}/ps1.ipynb", solved(course_copy, "ps1", step=source, **more))
+    def answer(student, source, path="{}/ps1.ipynb", **more):
+        put(folder, path.format(student), solved(course_copy, "ps1", step=source, **more))
 
     for name in SETS:
         put(folder, f"reference/{name}.ipynb", solved(course_copy, name))
@@ -233,23 +234,24 @@ def batch(course_copy, tmp_path_factory):
     answer("allocation", ALLOCATION)
     answer("processes", PROCESSES)
     answer("exit", EXIT)
-    answer("forged", FORGED)
-    answer("shadows", SHADOWS)
+    answer("Ada Lovelace", FORGED, "{}_812_assignsubmission_file_/ps1 (1).ipynb")
+    answer("turingalan", SHADOWS, "{}_4711_99_ps1-2.ipynb")
     answer("patched", PATCHED)
 
     paths = [str(batch.victim), str(COURSE / "source" / "harm"), str(folder / "harm"),
              os.path.join(sys.prefix, "harm"), "/etc/harm", "/usr/harm", "../harm"]  # fmt: skip
-    answer("writes", WRITES.format(paths=paths, folder=str(folder)) + STEP)
+    writes = WRITES.format(paths=paths, folder=str(folder))
     paths = [str(COURSE), str(COURSE / "source" / "ps1" / "ps1.ipynb"), str(folder),
              str(batch.victim), "gradebook.db", "../../gradebook.db", "source"]  # fmt: skip
-    answer("reads", READS.format(paths=paths) + STEP, cosine=SPY)
+    reads = READS.format(paths=paths)
     server = socket.create_server(("127.0.0.1", 0))
-    answer("network", NETWORK.format(port=server.getsockname()[1]) + NOISY)
+    network = NETWORK.format(port=server.getsockname()[1])
+    answer("hostile", writes + reads + network + NOISY, cosine=SPY)
 
     notebook = solved(course_copy, "ps1", warmup="def warmup_lr(*a, **k): return 1.0")
     tests = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     notebook.cells = [cell for cell in notebook.cells if cell not in tests]
-    put(folder, "deleted tests/ps1.ipynb", notebook)
+    put(folder, "deleted tests/final FINAL (2).ipynb", notebook)
 
     for name in ("ps1", "ps4"):
         notebook = solved(course_copy, name)
@@ -264,14 +266,10 @@ def batch(course_copy, tmp_path_factory):
         if grade_id(cell).startswith("ps1-step-"):
             cell.metadata.nbgrader |= {"points": 100, "locked": False, "solution": True}
             cell.source = "pass"
-    put(folder, "changed tests/ps1.ipynb", notebook)
+    put(folder, "Zoë_ps1 (3).ipynb", notebook)
 
-    put(folder, "renamed/final FINAL (2).ipynb", solved(course_copy, "ps1"))
-    put(folder, "Zoë_ps1 (3).ipynb", solved(course_copy, "ps1"))
     put(folder, "corrupt/ps1.ipynb", nbformat.writes(solved(course_copy, "ps1"))[:-500])
     put(folder, "empty/ps1.ipynb", "")
-    put(folder, "Ada Lovelace_812_assignsubmission_file_/ps1 (1).ipynb", solved(course_copy, "ps1"))
-    put(folder, "turingalan_4711_99_ps1-2.ipynb", solved(course_copy, "ps1"))
     put(folder, "twice/ps1.ipynb", solved(course_copy, "ps1"))
     put(folder, "twice/ps1 (1).ipynb", solved(course_copy, "ps1", step=LOOP))
 
@@ -314,7 +312,7 @@ def assert_not_graded(found, reason):
 
 
 def test_the_batch_goes_on(batch):
-    assert len(batch.rows) == batch.size >= 30
+    assert len(batch.rows) == batch.size
     print(f"{batch.seconds / (batch.size - len(batch.kept)):.2f} s a submission")
 
 
@@ -341,7 +339,7 @@ def test_partial_work_earns_its_part(batch):
     assert "HIDDEN" not in text and "check(" not in text
 
 
-@pytest.mark.parametrize("student", ["loop", "allocation", "forged", "shadows"])
+@pytest.mark.parametrize("student", ["loop", "allocation", "Ada Lovelace", "turingalan"])
 def test_a_bad_answer_costs_its_exercise_only(batch, student):
     assert_graded(row(batch, student), rest_of("ps1", "step"))
 
@@ -349,8 +347,8 @@ def test_a_bad_answer_costs_its_exercise_only(batch, student):
 def test_what_the_pages_say(batch):
     assert "took too long" in page(batch, "loop")
     assert "MemoryError" in page(batch, "allocation")
-    assert "TypeError" in page(batch, "forged")
-    assert "first difference at step 0: expected 0.8, got 0" in page(batch, "shadows")
+    assert "TypeError" in page(batch, "Ada Lovelace")
+    assert "first difference at step 0: expected 0.8, got 0" in page(batch, "turingalan")
 
 
 @pytest.mark.parametrize(
@@ -371,21 +369,19 @@ def test_what_cannot_be_graded_is_no_zero(batch, student, reason):
 
 
 def test_nothing_outside_is_written(batch):
-    assert_graded(row(batch, "writes"), POINTS["ps1"])
-    assert "written: []" in page(batch, "writes")
+    assert_graded(row(batch, "hostile"), POINTS["ps1"])
+    assert "written: []" in page(batch, "hostile")
     assert batch.victim.read_text() == "unharmed"
     assert not list(batch.folder.parent.rglob("harm"))
 
 
 def test_nothing_outside_is_read(batch):
-    assert_graded(row(batch, "reads"), POINTS["ps1"])
-    assert "found: []" in page(batch, "reads")
-    assert "seen: [] None" in page(batch, "reads")
+    assert "found: []" in page(batch, "hostile")
+    assert "seen: [] None" in page(batch, "hostile")
 
 
 def test_there_is_no_network(batch):
-    assert_graded(row(batch, "network"), POINTS["ps1"])
-    assert "no network" in page(batch, "network")
+    assert "no network" in page(batch, "hostile")
     assert not batch.connected
 
 
@@ -409,12 +405,15 @@ def test_a_written_answer_that_is_not_found_is_no_zero(batch):
 
 
 def test_changed_tests_are_replaced(batch):
-    assert_graded(row(batch, "changed tests"), rest_of("ps1", "step"))
+    assert_graded(row(batch, "Zoë"), rest_of("ps1", "step"))
 
 
-@pytest.mark.parametrize("student", ["renamed", "Ada Lovelace", "turingalan", "Zoë"])
-def test_names_of_files_do_not_matter(batch, student):
-    assert_graded(row(batch, student), POINTS["ps1"])
+def test_names_of_files_do_not_matter(batch):
+    names = [path.name for path in batch.folder.rglob("*.ipynb")]
+    odd = {"final FINAL (2).ipynb", "Zoë_ps1 (3).ipynb", "turingalan_4711_99_ps1-2.ipynb"}
+    assert odd < set(names) and "ps1 (1).ipynb" in names
+    for student in ("deleted tests", "Ada Lovelace", "turingalan", "Zoë"):
+        assert row(batch, student)["status"] == "graded"
 
 
 def test_pages_hold_no_script_and_no_address(batch):
