@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lrcore.cifar import results
 from lrcore.cifar.plans import CHANCE
 
 COSINE = "cosine_annealing_lr"
@@ -318,6 +319,59 @@ def primary_comparison(table, primary, measure="accuracy"):
     if lines.empty:
         raise ValueError(f"primary={primary}: no seed has runs of that scheduler and of cosine")
     return lines.drop(columns=["p_holm", "low_all", "high_all"]).iloc[0]
+
+
+def measured(*schedulers):
+    """What the recorded comparisons found for some schedulers, each at its longest fair budget.
+
+    Args:
+        schedulers: names in `entries.FAIR`, such as "step_lr".
+
+    Returns:
+        A DataFrame with a line for each recorded set and scheduler, ready to be read: `network`,
+        `optimizer`, `epochs`, `seeds`, `scheduler`, the mean `accuracy` in percent, its difference
+        `against cosine` in points, with the interval that all comparisons of its set keep at the
+        same time with 95 %, and the `verdict` of `against_cosine` ("" for cosine itself).
+
+    Raises:
+        ValueError: a scheduler that no recorded set has.
+
+    Example:
+        >>> measured("step_lr").verdict.to_list()
+        ['lower', 'lower']
+    """
+    found = []
+    for name in results.recorded():
+        table = results.rows(name)
+        epochs = longest(table, "fair")
+        runs = runs_of(table, "fair", epochs)
+        lines = against_cosine(table, epochs).set_index("scheduler")
+        for scheduler in schedulers:
+            own = runs[runs.scheduler == scheduler]
+            if own.empty:
+                continue
+            line = lines.loc[scheduler] if scheduler in lines.index else None
+            found.append(
+                {
+                    "network": own.network.iloc[0] + (", small" if name == "small" else ""),
+                    "optimizer": own.optimizer.iloc[0],
+                    "epochs": epochs,
+                    "seeds": len(own),
+                    "scheduler": scheduler,
+                    "accuracy": f"{own.accuracy.mean():.1f}",
+                    "against cosine": "" if line is None else in_points(line),
+                    "verdict": "" if line is None else line.verdict,
+                }
+            )
+    missing = set(schedulers) - {line["scheduler"] for line in found}
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise ValueError(f"schedulers={schedulers}: no recorded set has {names}")
+    return pd.DataFrame(found)
+
+
+def in_points(line):
+    return f"{line.difference:+.2f} ({line.low_all:+.2f} to {line.high_all:+.2f})"
 
 
 def compare(values, control, measure="accuracy"):
