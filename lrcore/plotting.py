@@ -4,16 +4,19 @@ import base64
 import io
 import math
 from contextlib import contextmanager
+from itertools import takewhile
 
-from IPython.display import Markdown
+from IPython.core.pylabtools import retina_figure
+from IPython.display import Markdown, display
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
 from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image
 
 from lrcore.sources import code
-from lrcore.toy import expected_losses
+from lrcore.toy import PATH_CURVATURES, expected_losses
 
 # Colours differ in lightness as well as hue, and lines in dash, so that no reader needs colour.
 COLOURS = ("#1f5fbf", "#c2410c", "#0f766e", "#9333ea", "#737373")
@@ -27,7 +30,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e5e5e5",
+    "grid.color": "#d4d4d4",
     "font.size": 10,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
@@ -56,6 +59,25 @@ def draw_curves(ax, curves, ylabel, log=False):
 def drawable(values):
     """The values without those of a loss that diverged: near 1e308 a log axis overflows."""
     return [y if y < 1e100 else math.nan for y in values]
+
+
+class SharpFigure(Figure):
+    """A figure that a notebook shows at its size, with two pixels of its own for one of the page.
+
+    So it is sharp on the screens of phones and most laptops, and 256 colours keep it as light as it
+    was. Readers' own figures stay as they are: a setting of the notebook would change them too.
+    """
+
+    def _ipython_display_(self):
+        png, size = retina_figure(self)
+        png = base64.b64encode(in_few_colours(png, 256)).decode()
+        data = {"image/png": png, "text/plain": repr(self)}
+        display(data, metadata={"image/png": size}, raw=True)
+
+
+def new_figure(*grid, **options):
+    """A figure of the book and its axes; the arguments are those of `plt.subplots`."""
+    return plt.subplots(*grid, FigureClass=SharpFigure, **options)
 
 
 @contextmanager
@@ -91,7 +113,7 @@ def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=Fal
     with book_style():
         new = ax is None
         if new:
-            _, ax = plt.subplots()
+            _, ax = new_figure()
         draw_curves(ax, curves, ylabel, log)
         ax.set_xlabel(xlabel)
         add_legend(ax, above=new)
@@ -120,7 +142,7 @@ def plot_schedules(schedules, axes=None):
     losses = {label: expected_losses(rates) for label, rates in schedules.items()}
     with book_style():
         new = axes is None
-        left, right = plt.subplots(1, 2)[1] if new else axes
+        left, right = new_figure(1, 2)[1] if new else axes
         draw_curves(left, schedules, "learning rate")
         draw_curves(right, losses, "expected loss", log=True)
         add_legend(left, above=new)
@@ -134,37 +156,86 @@ def add_legend(ax, above=True):
     """
     lines, labels = ax.get_legend_handles_labels()
     if len(labels) > 1 and above:
-        columns = max(1, 80 // (max(len(label) for label in labels) + 8))
+        widths = [len(label) + 8 for label in labels]  # in letters, with the line before a name
+        columns = len(labels) if sum(widths) <= 90 else max(1, 80 // max(widths))
         ax.figure.legend(lines, labels, loc="outside upper center", ncols=columns)
     elif len(labels) > 1:
         ax.legend()
 
 
-def panels_png(panels, curves, pinned=None):
+def panels_png(panels, curves, pinned=None, step=None):
     """A PNG of an explorer's panels side by side, a pinned curve dashed under the current one.
 
-    `panels` is `Explorer.panels`; `curves` and `pinned` are what `Explorer.curves` returns.
+    `panels` is `Explorer.panels`; `curves` and `pinned` are what `Explorer.curves` returns. Their
+    path, if they have one, is strong up to `step`, or all of it.
     """
+    count = len(panels) + bool(curves.path)
     with rc_context(STYLE):
         # no pyplot: it would keep every figure that a moving slider makes
-        figure = Figure(figsize=(3.6 * len(panels), 2.9))
+        figure = Figure(figsize=(3.6 * count, 2.9))
         for i, (name, label, log, low, high) in enumerate(panels):
-            ax = figure.add_subplot(1, len(panels), i + 1)
+            ax = figure.add_subplot(1, count, i + 1)
             ax.axhline(low, alpha=0)  # the axis holds both limits, and the curves
             ax.axhline(high, alpha=0)
             if pinned:
                 ax.plot(drawable(getattr(pinned, name)), color="#737373", linestyle="--")
             draw_curves(ax, {label: getattr(curves, name)}, label, log)
+        if curves.path:
+            ax = figure.add_subplot(1, count, count)
+            draw_path(ax, curves.path, pinned.path if pinned else None, step)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def embedded(png):
-    """The picture as an address that HTML can hold, in 16 colours: a fifth of the bytes."""
+# The panel of a path, here and in the page: what it shows of both directions, which is all of a
+# run with rates up to 1, and where its contours, ellipses of equal loss, cross the steep direction.
+PATH_WINDOW = (-0.9, 1.1)
+PATH_CONTOURS = (0.25, 0.5, 0.75, 1.0)
+
+
+def path_contours():
+    """Of each contour the semi-axes [in the steep direction, in the flat direction]."""
+    steep, flat = PATH_CURVATURES
+    return [[a, a * math.sqrt(steep / flat)] for a in PATH_CONTOURS]
+
+
+def draw_path(ax, path, pinned=None, step=None):
+    """Draw one run from above (see `lrcore.toy.noisy_path`), strong up to a step, or all of it."""
+    for steep, flat in path_contours():
+        contour = Ellipse((0, 0), 2 * flat, 2 * steep, fill=False, edgecolor="#d4d4d4")
+        ax.add_patch(contour)
+    if pinned:
+        ax.plot(*seen_from_above(pinned), "--", color="#737373", linewidth=1.2)
+    xs, ys = seen_from_above(path)
+    last = len(xs) - 1 if step is None else min(step, len(xs) - 1)
+    style = {"color": COLOURS[0], "marker": ".", "markersize": 4, "linewidth": 1.2}
+    ax.plot(xs[last:], ys[last:], alpha=0.35, **style)
+    ax.plot(xs[: last + 1], ys[: last + 1], **style)
+    ax.plot(0, 0, "P", color="black", markeredgecolor="white", markersize=9)
+    ax.plot(xs[last], ys[last], "o", color=COLOURS[0], markeredgecolor="white", markersize=8)
+    ax.grid(False)
+    ax.set(xlabel="flat direction", ylabel="steep direction", xlim=PATH_WINDOW, ylim=PATH_WINDOW)
+    ax.set(xticks=(-0.5, 0, 0.5, 1), yticks=(-0.5, 0, 0.5, 1))
+
+
+def seen_from_above(path):
+    """The path's xs and ys, in the flat and in the steep direction, up to where it diverges."""
+    near = list(takewhile(lambda place: all(abs(w) < 1e6 for w in place), path))
+    return [flat for _, flat in near], [steep for steep, _ in near]
+
+
+def in_few_colours(png, count):
+    """The picture in so many colours: with 256 a third of the bytes, with 16 a fifth."""
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(16).save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    few = Image.open(io.BytesIO(png)).convert("RGB").quantize(count)
+    few.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def embedded(png):
+    """The picture as an address that HTML can hold."""
+    return "data:image/png;base64," + base64.b64encode(in_few_colours(png, 16)).decode()
 
 
 def thumbnail(rates, other=None, dash="--", alt=""):

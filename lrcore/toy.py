@@ -6,9 +6,12 @@ Sources: Zhang et al. 2019, https://arxiv.org/abs/1907.04164; Wu et al. 2018,
 https://arxiv.org/abs/1803.02021.
 """
 
+import math
+
 CURVATURES = (1.0, 0.3, 0.1, 0.03, 0.01)  # h_i: one steep direction, one nearly flat
 NOISE_VARIANCE = 0.1  # s^2
 START = 1.0  # every w_i before the first step
+PATH_CURVATURES = (1.0, 0.1)  # of the two directions in which one run is watched
 
 
 def expected_losses(
@@ -90,6 +93,89 @@ def simulate(rates, runs=2000, seed=0):
         optimizer.step()
         losses.append((0.5 * curvatures * weights**2).sum(dim=1))
     return torch.stack(losses)
+
+
+def noisy_path(
+    rates,
+    curvatures=PATH_CURVATURES,
+    noise_variance=NOISE_VARIANCE,
+    start=START,
+    seed=1,
+):
+    """One run of plain SGD (no momentum): where it stands before each step and after the last.
+
+    The same seed draws the same noise for all rates, on every machine and in every browser.
+
+    Args:
+        rates: one learning rate per optimizer step.
+        curvatures: h_i, one for each direction.
+        noise_variance: s^2, of the noise that a mini-batch adds to the gradient.
+        start: every w_i before the first step.
+        seed: of the noise, see `normals`.
+
+    Returns:
+        A list of len(rates) + 1 places, each the list of all w_i: for the default curvatures
+        [w in the steep direction, w in the flat direction].
+
+    Raises:
+        ValueError: the seed is not what is allowed.
+
+    Source:
+        Zhang et al. 2019, https://arxiv.org/abs/1907.04164
+
+    Example:
+        >>> noisy_path([0.5, 0.5], noise_variance=0)
+        [[1.0, 1.0], [0.5, 0.95], [0.25, 0.9025]]
+    """
+    noise = normals(len(rates) * len(curvatures), seed)
+    place = [start for h in curvatures]
+    path = [place]
+    for t, rate in enumerate(rates):
+        moved = []
+        for i, h in enumerate(curvatures):
+            drawn = noise[t * len(curvatures) + i]
+            gradient = h * place[i] + math.sqrt(noise_variance * h) * drawn
+            moved.append(place[i] - rate * gradient)
+        place = moved
+        path.append(place)
+    return path
+
+
+def normals(count, seed):
+    """Pseudo-random numbers that are nearly normal, with mean 0 and variance 1.
+
+    Each is the sum of 12 numbers between 0 and 1, less 6. Those come from a generator whose
+    products stay below 2**53: JavaScript, which has no large integers, computes the same digits.
+
+    Args:
+        count: how many.
+        seed: a whole number from 1 to 2147483646. The first numbers of seeds near each other are
+            near each other too.
+
+    Returns:
+        A list of count numbers between -6 and 6.
+
+    Raises:
+        ValueError: the seed is not what is allowed.
+
+    Source:
+        Park and Miller 1988, https://doi.org/10.1145/63039.63042, with the factor 48271 that they
+        preferred later. C++ calls it minstd_rand.
+
+    Example:
+        >>> [round(number, 3) for number in normals(3, seed=1)]
+        [-0.695, 2.336, 1.446]
+    """
+    if seed < 1 or seed > 2147483646:
+        raise ValueError(f"seed={seed}: allowed is a whole number from 1 to 2147483646")
+    numbers = []
+    for _ in range(count):
+        total = -6.0
+        for _part in range(12):  # JavaScript would take a second _ for the first
+            seed = seed * 48271 % 2147483647
+            total += seed / 2147483647
+        numbers.append(total)
+    return numbers
 
 
 def validation_loss(t, flattens_at=40, noise=0.02, jump_at=80, jump=0.0):

@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 LR = 0.5  # the optimizer's own rate, unless another is asked for
 STEPS = 100  # optimizer steps
-OWN = ("steps", "lr", "metrics", "every")  # what trace and explore keep for themselves
+OWN = ("steps", "lr", "metrics", "every")  # parameters of trace, which no scheduler may have too
 
 
 class Trace(NamedTuple):
@@ -61,11 +61,11 @@ def trace(scheduler, steps=STEPS, lr=LR, metrics=None, every=1, **params):
     return Trace([rate for rate, _ in rows], [momentum for _, momentum in rows])
 
 
-def check_own_names(caller, scheduler):
+def check_own_names(caller, scheduler, own=OWN):
     """Raise TypeError if a scheduler has a parameter that could not be told from the caller's."""
     given = getattr(scheduler, "keywords", {})  # by functools.partial
     for name in inspect.signature(scheduler).parameters:
-        if name in OWN and name not in given:
+        if name in own and name not in given:
             raise TypeError(
                 f"{caller} has a parameter {name!r} of its own, and so has {scheduler.__name__}: "
                 "pass a function of the optimizer that gives it another name"

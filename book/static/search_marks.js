@@ -3,8 +3,8 @@
 
 (() => {
   const words = new URLSearchParams(location.search).get("mark")?.split(" ");
-  const section = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (!words || !section) return;
+  const section = words && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!section) return;
 
   const wanted = new Set(words);
   const closed = "section section, script, style, svg, button, math, .lr-explorer, .headerlink";

@@ -13,7 +13,9 @@ from lrcore.tracing import LR, STEPS
 __all__ = ["FORMULAS", "MOMENTUM_FORMULAS", "Explorer", "explore"]
 
 
-def explore(scheduler, steps=STEPS, lr=LR, metrics=None, every=1, formula=None, **controls):
+def explore(
+    scheduler, steps=STEPS, lr=LR, metrics=None, every=1, formula=None, path=False, **controls
+):
     """Sliders for a learning-rate scheduler; reads like `ipywidgets.interact`.
 
     As for `interact`, a tuple is a range, a list or dict a menu, a boolean a check box, a widget
@@ -30,15 +32,17 @@ def explore(scheduler, steps=STEPS, lr=LR, metrics=None, every=1, formula=None, 
         every: optimizer steps for each `scheduler.step()`; a control or a number.
         formula: the same curve in plain Python, for the page without a kernel: a function
             `formula(t, base_lr, ...)`. The schedulers in `FORMULAS` have theirs.
-        **controls: the scheduler's parameters. One that is called steps, lr, metrics or every
-            needs a function that calls it otherwise.
+        path: whether one noisy run is shown too, from above: its way over two directions of the
+            toy optimizer's bowl, and over contours of equal loss (`lrcore.toy.noisy_path`).
+        **controls: the scheduler's parameters. One that has the name of another parameter of
+            `explore` needs a function that calls it otherwise.
 
     Returns:
         An `Explorer`, which a notebook shows.
 
     Raises:
-        TypeError: a parameter that nobody takes or that is missing, or a control of an unknown
-            kind.
+        TypeError: a parameter that nobody takes or that is missing, a control of an unknown kind,
+            or a path that is neither True nor False.
         ValueError: values that the scheduler refuses, for which formula and torch disagree, or
             that no page can compute.
         Each names the parameter and the value.
@@ -49,7 +53,7 @@ def explore(scheduler, steps=STEPS, lr=LR, metrics=None, every=1, formula=None, 
         <Explorer of StepLR>
     """
     own = {"lr": lr, "steps": steps, "every": every}
-    explorer = Explorer(scheduler, formula, metrics, {**own, **controls})
+    explorer = Explorer(scheduler, formula, metrics, {**own, **controls}, path)
     # now, because an error while it is shown would not stop the cell
     page.script(explorer)
     return explorer

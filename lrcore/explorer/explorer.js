@@ -1,128 +1,25 @@
 // The explorer in a page: reads the controls, computes the curves, draws them as SVG.
 // The formulas and `summary` are the book's Python functions, compiled by PScript.
+// Before this stands draw.js.
 
-const MARGIN = { left: 50, right: 10, top: 12, bottom: 40 };
-const PIN_STYLES = 4; // as in explorer.css
-
-// Round numbers for an axis: about `count` of them between low and high.
-function linearTicks(low, high, count) {
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((m) => m * power >= rough);
-  const ticks = [];
-  for (let i = Math.ceil(low / step); i * step <= high * (1 + 1e-9); i++) ticks.push(i * step);
-  return ticks;
-}
-
-// Powers of ten between low and high.
-function logTicks(low, high) {
-  const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
-  const skip = Math.ceil((last - first + 1) / 6);
-  const ticks = [];
-  for (let k = first; k <= last; k += skip) ticks.push(10 ** k);
-  return ticks;
-}
-
-// The nearest 1, 2 or 5 times a power of ten at or below x.
-function roundDown(x) {
-  const power = 10 ** Math.floor(Math.log10(x));
-  return power * [5, 2, 1].find((m) => m * power <= x * (1 + 1e-9));
-}
-
-const short = (x) => String(Number(x.toPrecision(3)));
-const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-
-// The panel's axes: as wide as the panel says, or wider where a curve needs it.
-function axes(panel, log, curves, steps, { width, height }) {
-  let values = curves.flat().concat(panel.low, panel.high).filter(Number.isFinite);
-  if (log) values = values.filter((value) => value > 0);
-  let low = Math.min(...values), high = Math.max(...values);
-  if (log) {
-    // a rate that falls to nothing would squeeze all others: six powers of ten are enough
-    low = roundDown(Math.max(low, panel.log ? 1e-12 : high / 1e6));
-    high = Math.max(1 / roundDown(1 / high), low * 10);
-  } else {
-    if (panel.name === "momentum") low -= (high - low) / 20; // its small moves are far above 0
-    else low = Math.min(0, low);
-    high = high > low ? high + (high - low) / 20 : low + 1;
-  }
-  const box = {
-    left: MARGIN.left, top: MARGIN.top,
-    width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom,
-  };
-  const part = log
-    ? (y) => (Math.log10(y) - Math.log10(low)) / (Math.log10(high) - Math.log10(low))
-    : (y) => (y - low) / (high - low);
-  return {
-    log, low, high, box, steps, height,
-    x: (t) => box.left + (box.width * t) / steps,
-    y: (value) => box.top + box.height * (1 - part(value)),
-    xTicks: linearTicks(0, steps, box.width < 170 ? 2 : 5),
-    yTicks: log ? logTicks(low, high) : linearTicks(low, high, height < 200 ? 3 : 5),
-  };
-}
-
-// Full precision, so that what is drawn is what was computed.
-function path(curve, ax) {
-  const drawn = curve.map((value, t) => [t, value]).filter(([, value]) =>
-    Number.isFinite(value) && (!ax.log || value >= ax.low * (1 - 1e-9)));
-  const d = drawn.map(([t, value]) => `${ax.x(t)} ${ax.y(value)}`).join(" L ");
-  return d && `M ${d}`;
-}
-
-// What stands around the curves.
-function frame(panel, ax) {
-  const { box } = ax;
-  const right = box.left + box.width, bottom = box.top + box.height;
-  const rows = ax.yTicks.map((y) =>
-    `<line class="lr-grid" x1="${box.left}" x2="${right}" y1="${ax.y(y)}" y2="${ax.y(y)}"/>` +
-    `<text x="${box.left - 5}" y="${ax.y(y) + 4}" text-anchor="end">${short(y)}</text>`);
-  const columns = ax.xTicks.map((t) =>
-    `<text x="${ax.x(t)}" y="${bottom + 16}" text-anchor="middle">${short(t)}</text>`);
-  return rows.join("") + columns.join("") +
-    `<line class="lr-axis" x1="${box.left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>` +
-    `<text x="${box.left + box.width / 2}" y="${ax.height - 7}" text-anchor="middle">optimizer step</text>` +
-    `<text transform="translate(12 ${box.top + box.height / 2}) rotate(-90)" text-anchor="middle">${panel.label}</text>`;
-}
-
-function makePanel({ name, label }) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.dataset.panel = name;
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${label} against optimizer step`);
-  svg.innerHTML = '<g></g><g class="lr-pins"></g><path class="lr-curve"/><line class="lr-cursor"/>';
-  return svg;
-}
-
-function drawPanel(svg, panel, size, log, curve, pinned, steps) {
-  const ax = axes(panel, log, [curve, ...pinned], steps, size);
-  const around = frame(panel, ax);
-  if (svg.lrFrame !== around) { // seldom: its words take most of the time of a move
-    const { box } = ax;
-    Object.assign(svg.dataset, {
-      xmin: 0, xmax: ax.steps, ymin: ax.low, ymax: ax.high, scale: ax.log ? "log" : "linear",
-      left: box.left, top: box.top, width: box.width, height: box.height,
-    });
-    svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
-    svg.querySelector("g").innerHTML = svg.lrFrame = around;
-    const cursor = svg.querySelector(".lr-cursor");
-    cursor.setAttribute("y1", box.top);
-    cursor.setAttribute("y2", box.top + box.height);
-  }
-  svg.querySelector(".lr-pins").innerHTML = pinned.map((values, i) =>
-    `<path class="lr-pinned lr-style-${i % PIN_STYLES}" d="${path(values, ax)}"/>`).join("");
-  svg.querySelector(".lr-curve").setAttribute("d", path(curve, ax));
-  return ax;
-}
+const PLAYED = 4000; // milliseconds from the first step to the last
 
 // A setting as the address of the page holds it: what differs from the start, "gamma:0.9,lr:0.2".
 // In `state` further settings follow, one for each pin: "gamma:0.9;;lr:0.2".
 const written = (texts) =>
   Object.entries(texts).map(([name, text]) => `${name}:${encodeURIComponent(text)}`).join(",");
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return ""; // an address that was cut, or typed: "%", "%e2"
+  }
+}
+
 function readSetting(text) {
   const pairs = text.split(",").filter(Boolean).map((pair) => pair.split(":"));
-  return Object.fromEntries(pairs.map(([name, value]) => [name, decodeURIComponent(value ?? "")]));
+  return Object.fromEntries(pairs.map(([name, value]) => [name, decoded(value ?? "")]));
 }
 
 function start(root, model) {
@@ -132,15 +29,19 @@ function start(root, model) {
   const at = find(".lr-at"); // the slider of the step that is read
   const log = find(".lr-log");
   const svgs = {}, sizes = {}, scales = {};
-  let curves = null, now = {}, pins = [], hovered = null;
+  let curves = null, now = {}, pins = [], hovered = null, playing = null;
+  // a formula that the reader changed: asked for its rates, it answers later
+  let changed = null, published = null, turn = 0;
   // of the second explorer of a page: "explorer2"
   const number = [...document.querySelectorAll(".lr-explorer")].indexOf(root);
   const key = "explorer" + (number ? number + 1 : "");
 
-  for (const panel of model.panels) {
-    svgs[panel.name] = makePanel(panel);
-    find(".lr-panels").append(svgs[panel.name]);
+  for (const { name, label } of model.panels) {
+    svgs[name] = makePanel(name, `${label} against optimizer step`,
+      '<g class="lr-pins"></g><path class="lr-curve"/><line class="lr-cursor"/>');
   }
+  if (model.path) svgs.path = makeRunPanel(root.id + "-clip");
+  find(".lr-panels").append(...Object.values(svgs));
 
   // --- the controls
 
@@ -192,7 +93,7 @@ function start(root, model) {
   // As torch: an error, or a rate that is no number, ends the curve and is told.
   function compute(v) {
     const steps = [...Array(v.steps).keys()];
-    const found = { rate: [], momentum: model.momentum && [], metric: null, loss: [], error: null };
+    const found = { rate: [], momentum: model.momentum && [], metric: null, loss: [], path: null, error: null };
     try {
       found.metric = model.metric && steps.map((t) => model.metric(t, v));
       for (const t of steps) {
@@ -206,6 +107,7 @@ function start(root, model) {
       found.error = error;
     }
     found.loss = model.losses(found.rate);
+    if (model.path) found.path = model.path.places(found.rate);
     return found;
   }
 
@@ -219,13 +121,18 @@ function start(root, model) {
   }
 
   function draw() {
-    const steps = Math.max(curves.rate.length, ...pins.map((pin) => pin.curves.rate.length));
+    const others = behind();
+    const steps = Math.max(curves.rate.length, ...others.map((one) => one.curves.rate.length));
     for (const panel of model.panels) {
       const { name } = panel;
-      const pinned = pins.map((pin) => pin.curves[name]);
+      const pinned = others.map((one) => one.curves[name]);
       const logarithmic = panel.log || (name === "rate" && log.checked);
       scales[name] =
         drawPanel(svgs[name], panel, sizes[name], logarithmic, curves[name], pinned, steps);
+    }
+    if (model.path) {
+      const pinned = others.map((one) => one.curves.path);
+      scales.path = drawRun(svgs.path, model.path, sizes.path, curves.path, pinned);
     }
     if (Number(at.max) !== steps - 1) {
       const last = at.value === at.max;
@@ -246,12 +153,51 @@ function start(root, model) {
       message.textContent = `${model.name} ${where}: ${found.error.message}`;
     }
     if (!found.rate.length) return; // nothing to draw: the message says why, the last curve stays
-    curves = root.lrCurves = found;
     now = shown;
+    if (changed) {
+      published = found;
+      followChanged(texts);
+    } else {
+      showCurves(found);
+    }
+  }
+
+  function showCurves(found) {
+    curves = root.lrCurves = found;
     find(".lr-summary").textContent = model.summary(curves.rate, curves.loss);
     showLegend();
     draw();
   }
+
+  // --- a changed formula
+
+  // `ask` gives a promise of its rates, or of null where it has none: the last ones stay. Without
+  // `ask` the published formula is back.
+  root.lrChange = (ask) => {
+    changed = ask;
+    published = null;
+    update();
+  };
+
+  async function followChanged(texts) {
+    const mine = ++turn;
+    const { metric } = published;
+    const rate = await changed(texts, metric);
+    if (mine !== turn || !changed) return;
+    if (!rate) {
+      showLegend();
+      draw();
+      return;
+    }
+    const path = model.path && model.path.places(rate);
+    showCurves({ ...published, rate, loss: model.losses(rate), path, error: null });
+  }
+
+  // What is drawn behind the curve.
+  const behind = () => [
+    ...(published ? [{ name: "the formula as published", curves: published }] : []),
+    ...pins.map((pin) => ({ ...pin, name: pin.changed ? "a changed formula" : differing(pin.shown) })),
+  ];
 
   // --- pins
 
@@ -268,16 +214,17 @@ function start(root, model) {
     const row = (style, name, found, button) =>
       `<li><svg viewBox="0 0 30 8" aria-hidden="true"><path class="${style}" d="M 0 4 L 30 4"/></svg>` +
       `<span>${escape(name)}: final loss ${lastLoss(found)}</span>${button}</li>`;
-    find(".lr-legend").innerHTML = !pins.length ? "" :
-      row("lr-curve", `now, ${differing(now)}`, curves, "") + pins.map((pin, i) => {
-        const name = differing(pin.shown);
-        return row(`lr-pinned lr-style-${i % PIN_STYLES}`, name, pin.curves,
-          `<button type="button" class="lr-unpin" data-pin="${i}" aria-label="Remove the pin ${escape(name)}">×</button>`);
-      }).join("");
+    const others = behind(), first = others.length - pins.length;
+    find(".lr-legend").innerHTML = !others.length ? "" :
+      row("lr-curve", `now, ${changed ? "your formula" : differing(now)}`, curves, "") + others.map(({ name, curves: found }, i) =>
+        row(`lr-pinned lr-style-${i % PIN_STYLES}`, name, found, i < first ? "" :
+          `<button type="button" class="lr-unpin" data-pin="${i - first}" aria-label="Remove the pin ${escape(name)}">×</button>`)
+      ).join("");
   }
 
   function pin() {
-    if (!pins.some((one) => written(one.shown) === written(now))) pins.push({ shown: now, curves });
+    const same = (one) => one.changed === Boolean(changed) && written(one.shown) === written(now);
+    if (changed || !pins.some(same)) pins.push({ shown: now, curves, changed: Boolean(changed) });
     update();
     remember();
   }
@@ -290,12 +237,13 @@ function start(root, model) {
     const values = (found) => model.panels.filter(({ name }) => t < found[name].length)
       .map(({ name, label }) => `${label} ${short(found[name][t])}`).join(", ") || "ended";
     const told = [values(curves)];
-    for (const one of pins) told.push(`pinned ${differing(one.shown)}: ${values(one.curves)}`);
+    for (const one of behind()) told.push(`pinned ${one.name}: ${values(one.curves)}`);
     for (const { name } of model.panels) {
       const cursor = svgs[name].querySelector(".lr-cursor");
       cursor.setAttribute("x1", scales[name].x(t));
       cursor.setAttribute("x2", scales[name].x(t));
     }
+    if (model.path) markRun(svgs.path, scales.path, t);
     const text = `Step ${t}: ${told.join("; ")}`;
     find(".lr-reading").textContent = text;
     at.setAttribute("aria-valuetext", text);
@@ -303,10 +251,14 @@ function start(root, model) {
 
   function point(event) {
     const svg = event.target.closest(".lr-panels svg");
-    if (!svg) return;
+    if (!svg || playing) return;
     const ax = scales[svg.dataset.panel];
-    const across = (event.clientX - svg.getBoundingClientRect().left - ax.box.left) / ax.box.width;
-    hovered = Math.max(0, Math.min(Number(at.max), Math.round(across * ax.steps)));
+    const { left, top } = svg.getBoundingClientRect();
+    const x = event.clientX - left, y = event.clientY - top;
+    const step = ax.places
+      ? nearestStep(ax.places, x, y)
+      : Math.round(((x - ax.box.left) / ax.box.width) * ax.steps);
+    hovered = Math.max(0, Math.min(Number(at.max), step));
     if (event.pointerType !== "mouse") at.value = hovered; // a finger leaves, and its step stays
     readStep();
   }
@@ -316,12 +268,39 @@ function start(root, model) {
     readStep();
   }
 
+  // Show the run from its first step to its last.
+  function play() {
+    const began = performance.now();
+    const next = (time) => {
+      const part = Math.min(1, Math.max(0, (time - began) / PLAYED));
+      at.value = Math.round(part * Number(at.max));
+      leave();
+      if (part < 1) playing = requestAnimationFrame(next);
+      else stop();
+    };
+    playing = requestAnimationFrame(next);
+    find(".lr-play").textContent = "Stop";
+  }
+
+  function stop() {
+    cancelAnimationFrame(playing);
+    playing = null;
+    find(".lr-play").textContent = "Play";
+  }
+
+  // Whatever a reader does next, but for the button itself, comes first.
+  function interrupt({ type, target, key }) {
+    const presses = type === "pointerdown" || [" ", "Enter"].includes(key);
+    if (playing && !(presses && target === find(".lr-play"))) stop();
+  }
+
   // --- the address of the page holds what is shown
 
   function state() {
-    const changed = (shown) =>
+    const moved = (shown) =>
       written(Object.fromEntries(Object.entries(shown).filter(([name, text]) => text !== first[name])));
-    return [changed(now), ...pins.map((one) => changed(one.shown))].join(";") + (log.checked ? "!log" : "");
+    const kept = pins.filter((one) => !one.changed); // an address holds no formula
+    return [moved(now), ...kept.map((one) => moved(one.shown))].join(";") + (log.checked ? "!log" : "");
   }
 
   function address() {
@@ -346,12 +325,15 @@ function start(root, model) {
     log.checked = scale === "log";
     pins = [];
     const stand = (shown) => {
-      for (const input of inputs) put(input, shown[input.name] ?? first[input.name]);
+      for (const input of inputs) {
+        put(input, first[input.name]); // stays where the address says nothing that can be read
+        if (shown[input.name]) put(input, shown[input.name]);
+      }
       update();
     };
     for (const shown of pinned) {
       stand(shown);
-      pins.push({ shown: now, curves });
+      pins.push({ shown: now, curves, changed: false });
     }
     stand(current);
   }
@@ -412,6 +394,9 @@ function start(root, model) {
   form.addEventListener("change", () => remember());
   log.addEventListener("input", () => { draw(); remember(); });
   at.addEventListener("input", leave);
+  find(".lr-play")?.addEventListener("click", () => playing ? stop() : play());
+  addEventListener("pointerdown", interrupt, true);
+  addEventListener("keydown", interrupt, true);
   find(".lr-pin").addEventListener("click", pin);
   find(".lr-reset").addEventListener("click", () => { form.reset(); update(); remember(); });
   find(".lr-legend").addEventListener("click", ({ target }) => {

@@ -12,8 +12,8 @@ from lrcore import formulas
 from lrcore.plotting import panels_png
 from lrcore.schedulers import WarmupRestarts
 from lrcore.sources import definition
-from lrcore.toy import expected_losses
-from lrcore.tracing import LR, STEPS, check_own_names, trace_steps
+from lrcore.toy import expected_losses, noisy_path
+from lrcore.tracing import LR, OWN, STEPS, check_own_names, trace_steps
 
 FORMULAS = {
     lr_scheduler.LambdaLR: formulas.lambda_lr,
@@ -39,12 +39,13 @@ MOMENTUM_FORMULAS = {
 
 
 class Curves(NamedTuple):
-    """One value per optimizer step; `loss` has one more, for the loss after the last step."""
+    """One value per optimizer step; `loss` and `path` have one more, for after the last step."""
 
     rate: list
     momentum: list | None
     metric: list | None
     loss: list
+    path: list | None  # [w_steep, w_flat] of one noisy run
     error: Exception | None  # what ended the curve early, if anything did
 
 
@@ -69,13 +70,16 @@ PANELS = {
 class Model:
     """A scheduler, its controls and its curves: what `explore` is asked for."""
 
-    def __init__(self, scheduler, formula, metric, controls):
+    def __init__(self, scheduler, formula, metric, controls, path=False):
         if not inspect.isclass(scheduler):
             _require_def("scheduler", scheduler, "a class or ")
-        check_own_names("explore", scheduler)
+        check_own_names("explore", scheduler, (*OWN, "formula", "path"))
         for name, function in (("formula", formula), ("metrics", metric)):
             if function is not None:
                 _require_def(name, function)
+        if not isinstance(path, bool):
+            raise TypeError(f"explore: path={path!r}: allowed is True or False")
+        self.path = path
         self.scheduler = scheduler
         self.name = scheduler.__name__
         self.metric = metric
@@ -177,7 +181,8 @@ class Model:
         except Exception as e:  # torch raises many kinds; all are shown to the reader
             error = e
         moved = momentum if self.momentum_formula else None
-        return Curves(rate, moved, metrics, expected_losses(rate), error)
+        path = noisy_path(rate) if self.path else None
+        return Curves(rate, moved, metrics, expected_losses(rate), path, error)
 
     def metrics(self, values):
         """What the metric says at each step, or None for a scheduler that watches none."""
@@ -264,13 +269,14 @@ class Model:
 
     # --- showing
 
-    def picture(self, curves, pinned=None):
-        """A PNG of `curves`, a pinned curve under them.
+    def picture(self, curves, pinned=None, step=None):
+        """A PNG of `curves`, a pinned curve under them, and the path up to a step, or whole.
 
         The last one is kept: the two views begin with the same.
         """
-        if self._drawn[0] != (curves, pinned):
-            self._drawn = ((curves, pinned), panels_png(self.panels, curves, pinned))
+        asked = (curves, pinned, step)
+        if self._drawn[0] != asked:
+            self._drawn = (asked, panels_png(self.panels, *asked))
         return self._drawn[1]
 
     def code_template(self):

@@ -13,9 +13,9 @@ from importlib.resources import files
 import ipywidgets
 
 from lrcore.explorer.model import on_grid, options, summary
-from lrcore.plotting import embedded
+from lrcore.plotting import PATH_WINDOW, embedded, path_contours
 from lrcore.sources import definition, source
-from lrcore.toy import expected_losses
+from lrcore.toy import expected_losses, noisy_path
 
 
 def html(explorer):
@@ -32,11 +32,14 @@ def html(explorer):
     return PAGE.format(
         id=name,
         title=escaping.escape(explorer.name),
+        formula=explorer.formula.__name__,
+        call=escaping.escape(_python_call(explorer)),
         style=files("lrcore.explorer").joinpath("explorer.css").read_text(),
         controls="\n".join(
             _control(n, w, explorer.start[n], name) for n, w in explorer.widgets.items()
         ),
         last=explorer.start["steps"] - 1,
+        play=PLAY if explorer.path else "",
         picture=picture,
         summary=words,
         code=escaping.escape(explorer.code(explorer.start)),
@@ -64,7 +67,8 @@ def script(explorer):
             f"explore: the functions of {explorer.name} use {', '.join(missing)}; a page has only "
             "simple Python, numbers, strings, lists and math's " + ", ".join(MATH)
         )
-    library = files("lrcore.explorer").joinpath("explorer.js").read_text()
+    folder = files("lrcore.explorer")
+    library = "\n".join(folder.joinpath(name).read_text() for name in ("draw.js", "explorer.js"))
     return "\n".join(
         [
             f"const math = {_object(MATH)};",
@@ -88,7 +92,8 @@ MATH = {
 }
 
 
-PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer of {title}">
+PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer of {title}"
+data-formula="{formula}" data-call="{call}">
 <style>
 {style}</style>
 <div class="lr-stage">
@@ -96,7 +101,7 @@ PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer o
 <div class="lr-panels"></div>
 <div class="lr-read lr-live" hidden><label for="{id}-at">read at step</label>
 <input type="range" class="lr-at" id="{id}-at" min="0" max="{last}" value="{last}">
-<p class="lr-reading"></p></div>
+{play}<p class="lr-reading"></p></div>
 </div>
 <form class="lr-controls lr-live" autocomplete="off" hidden>
 {controls}
@@ -118,6 +123,9 @@ PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer o
 }})();
 </script>
 </div>
+"""
+
+PLAY = """<button type="button" class="lr-play">Play</button>
 """
 
 
@@ -162,11 +170,23 @@ def _model(explorer):
         "metric": _call(explorer, explorer.metric),
         "panels": json.dumps([panel._asdict() for panel in explorer.panels]),
         "losses": "(rates) => expected_losses(rates, CURVATURES, NOISE_VARIANCE, START)",
+        "path": _path() if explorer.path else "null",
         "summary": "summary",
         "name": json.dumps(explorer.name),
         "code": json.dumps(explorer.code_template()),
     }
     return _object(entries)
+
+
+def _path():
+    """What the panel of the path needs: the run's places, what is in sight, and the contours."""
+    return _object(
+        {
+            "places": "(rates) => noisy_path(rates, PATH_CURVATURES, NOISE_VARIANCE, START, 1)",
+            "window": json.dumps(PATH_WINDOW),
+            "contours": json.dumps(path_contours()),
+        }
+    )
 
 
 def _object(entries):
@@ -196,6 +216,15 @@ def _call(explorer, function):
     return f"(t, v, metrics) => {function.__name__}({', '.join(arguments)})"
 
 
+def _python_call(explorer):
+    """Python text that calls the formula at step t, with ${name} where a value belongs."""
+    given = ["t // ${every}"]
+    for name, default in explorer.arguments(explorer.formula).values():
+        known = name == "metrics" or name in explorer.start
+        given.append("${" + name + "}" if known else repr(default))
+    return f"{explorer.formula.__name__}({', '.join(given)})"
+
+
 def _functions(explorer):
     """Every Python function that the page needs, those they call included."""
     wanted = [explorer.formula, explorer.momentum_formula, explorer.metric]
@@ -203,7 +232,7 @@ def _functions(explorer):
     for widget in explorer.widgets.values():
         if isinstance(widget, ipywidgets.Dropdown):
             wanted += [value for _, value in options(widget) if callable(value)]
-    wanted += [expected_losses, summary]
+    wanted += [expected_losses, summary, noisy_path if explorer.path else None]
     return [function for function in wanted if function is not None]
 
 

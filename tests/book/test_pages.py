@@ -20,7 +20,7 @@ from conftest import ROOT
 from playwright.sync_api import expect
 from programs import run_program
 
-from lrcore.toy import expected_losses
+from lrcore.toy import expected_losses, noisy_path
 
 BOOK = ROOT / "_build" / "html"
 SETTINGS = 25  # random settings of every explorer, besides its two corners
@@ -56,6 +56,7 @@ SOUPS = {page: BeautifulSoup((BOOK / page).read_text(), "html.parser") for page 
 # the root only leads to the front page
 READ = [page for page in PAGES if page != "index.html"]
 WITH_EXPLORER = [page for page in READ if SOUPS[page].select(".lr-explorer")]
+WITH_PATH = [page for page in READ if SOUPS[page].select(".lr-explorer .lr-play")]
 
 
 def each(pages):
@@ -233,7 +234,8 @@ def test_a_page_fits_a_phone(name, loaded):
         """() => [document.scrollingElement.scrollWidth,
           [...document.querySelectorAll('.lr-explorer, .lr-explorer *')].filter(e => {
             const box = e.getBoundingClientRect();
-            return box.width && (box.left < 0 || box.right > innerWidth);
+            const cut = e.closest('[clip-path]'); // of it only what is in the panel is seen
+            return box.width && !cut && (box.left < 0 || box.right > innerWidth);
           }).map(e => e.outerHTML.slice(0, 80))]"""
     )
     loaded.set_viewport_size(wide)
@@ -430,6 +432,27 @@ def read_curve(panel):
     return curve
 
 
+def read_run(panel, d):
+    """A drawn path, read back through the axes: a list of [w_steep, w_flat]."""
+    box = {key: float(panel[key]) for key in ("left", "top", "width", "height")}
+    low, high = float(panel["xmin"]), float(panel["xmax"])
+    assert (low, high) == (float(panel["ymin"]), float(panel["ymax"]))
+    run = []
+    for x, y in re.findall(r"[ML] ?(\S+)[ ,](\S+)", d):
+        across = (float(x) - box["left"]) / box["width"]
+        up = 1 - (float(y) - box["top"]) / box["height"]
+        run.append([low + part * (high - low) for part in (up, across)])
+    return run
+
+
+def assert_run(panel, d, rates):
+    """What is drawn is the path of a run with these rates."""
+    got, wanted = read_run(panel, d), noisy_path(rates)
+    assert len(got) == len(wanted)
+    for t, (place, other) in enumerate(zip(got, wanted, strict=True)):
+        assert place == pytest.approx(other, rel=1e-6, abs=1e-9), f"step {t}"
+
+
 def assert_drawn(panel, values):
     """The panel shows exactly these values, those that are no finite number left out."""
     wanted = [(t, value) for t, value in enumerate(values) if math.isfinite(value)]
@@ -483,6 +506,8 @@ def compare_with_torch(state, fixed_steps):
             assert_drawn(panels["momentum"], [momentum for _, momentum in rows])
         if "metric" in panels:
             assert_drawn(panels["metric"], state["metric"][: len(rates)])
+        if "path" in panels:
+            assert_run(panels["path"], panels["path"]["d"], rates)
     except AssertionError as difference:
         raise AssertionError(f"{difference}\n{state['code']}") from None
     return True
@@ -506,6 +531,9 @@ def test_an_explorer_is_driven_by_the_keyboard(name, explored):
         explorer.evaluate("root => { root.tabIndex = -1; root.focus(); }")
         press("Tab")
         expect(explorer.locator(".lr-at")).to_be_focused()
+        if explorer.locator(".lr-play").count():
+            press("Tab")
+            expect(explorer.locator(".lr-play")).to_be_focused()
         controls = explorer.locator(".lr-controls [name]").all()
         for index, control in enumerate(controls):
             press("Tab")
@@ -629,6 +657,16 @@ def test_a_setting_is_an_address(name, explored):
 
 
 @each(WITH_EXPLORER)
+def test_an_address_that_cannot_be_read_shows_the_start(name, explored):
+    """Cut in the middle, typed, or of an edition that had other settings."""
+    explorer = explored.locator(".lr-explorer").first
+    start = explorer.evaluate(STATE)
+    for broken in "lr:%", "lr:%e2,steps:", "lr:abc,steps:1e999", "!", "nothing:1", "toString:1,lr":
+        explored.goto(explored.url.split("?")[0] + "?explorer=" + broken)
+        assert explored.locator(".lr-explorer").first.evaluate(STATE) == start, broken
+
+
+@each(WITH_EXPLORER)
 def test_the_reading_is_of_the_curves_that_are_shown(name, explored):
     explorer = explored.locator(".lr-explorer").first
     reading, at = explorer.locator(".lr-reading"), explorer.locator(".lr-at")
@@ -666,6 +704,254 @@ def same_number(text, wanted):
     number = r"^(Step \d+: learning rate) (\S+?)(?:[,;]|$)"
     (words, got), (same, value) = (re.search(number, x).groups() for x in (text, wanted))
     return words == same and math.isclose(float(got), float(value), rel_tol=1e-9)
+
+
+# What the panel of a path shows of the step that is read, and where the others read it.
+READ_STEP = """root => {
+  const run = root.querySelector('[data-panel="path"]');
+  const number = (element, key) => Number(element.getAttribute(key));
+  const here = run.querySelector('.lr-here');
+  return {
+    here: [number(here, 'cx'), number(here, 'cy')],
+    so_far: run.querySelector('.lr-so-far .lr-curve').getAttribute('d'),
+    dots: run.querySelector('.lr-so-far .lr-dots').getAttribute('d').split('M').length - 1,
+    at: Number(root.querySelector('.lr-at').value),
+    reading: root.querySelector('.lr-reading').textContent,
+    cursors: [...root.querySelectorAll('.lr-cursor')].map(cursor => {
+      const { left, width, xmax } = cursor.closest('svg').dataset;
+      return (number(cursor, 'x1') - left) / width * xmax;
+    }),
+  };
+}"""
+
+
+def with_a_path(page):
+    return page.locator(".lr-explorer:has(.lr-play)").first
+
+
+def panel_of(explorer, name="path"):
+    return explorer.locator(f'svg[data-panel="{name}"]')
+
+
+def assert_read(explorer, step):
+    """All panels show this step."""
+    state, now = explorer.evaluate(STATE), explorer.evaluate(READ_STEP)
+    panel = state["panels"]["path"]
+    run = read_run(panel, panel["d"])
+    assert now["reading"].startswith(f"Step {step}: ")
+    assert now["cursors"] == pytest.approx([step] * (len(state["panels"]) - 1))
+    assert read_run(panel, now["so_far"]) == run[: step + 1] and now["dots"] == step + 1
+    (here,) = read_run(panel, "M {} {}".format(*now["here"]))
+    assert here == run[step]
+
+
+def test_there_are_paths():
+    assert "chapters/index.html" in WITH_PATH and len(WITH_PATH) > 3
+
+
+@each(WITH_PATH)
+def test_the_paths_of_pins_are_drawn_too(name, explored):
+    explorer = with_a_path(explored)
+    controls = explorer.locator(".lr-controls [name]").count()
+    wanted = []
+    for parts in ([0.2] * controls, [0.7] * controls, [0.5] * controls):
+        explorer.evaluate(MOVE, parts)
+        rows, _ = run_program(explorer.evaluate(STATE)["code"])
+        wanted.append([rate for rate, *_ in rows])
+        explorer.locator(".lr-pin").click()
+    panel = explorer.evaluate(STATE)["panels"]["path"]
+    assert len(panel["pinned"]) == 3
+    for d, rates in zip(panel["pinned"], wanted, strict=True):
+        assert_run(panel, d, rates)
+    assert panel["pinned"][2] == panel["d"]
+    styles = "paths => paths.map(path => getComputedStyle(path).strokeDasharray)"
+    dashes = panel_of(explorer).locator(".lr-pinned").evaluate_all(styles)
+    assert len(set(dashes)) == 3 and "none" not in dashes
+    explorer.locator(".lr-unpin").first.click()
+    assert len(explorer.evaluate(STATE)["panels"]["path"]["pinned"]) == 2
+    for _ in range(2):
+        explorer.locator(".lr-unpin").first.click()
+
+
+@each(WITH_PATH)
+def test_the_step_that_is_read_is_a_place_of_the_path(name, explored):
+    explorer = with_a_path(explored)
+    at = explorer.locator(".lr-at")
+    last = int(at.get_attribute("max"))
+    assert_read(explorer, last)
+    at.focus()
+    explored.keyboard.press("Home")
+    assert_read(explorer, 0)
+    for _ in range(4):
+        explored.keyboard.press("ArrowRight")
+    assert_read(explorer, 4)
+    explorer.evaluate(MOVE, [0.8] * explorer.locator(".lr-controls [name]").count())
+    assert_read(explorer, 4)
+
+    # under the pointer in another panel
+    rate = panel_of(explorer, "rate")
+    box = rate.bounding_box()
+    rate.hover(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    explored.evaluate(FRAMES)
+    step = int(re.match(r"Step (\d+):", explorer.locator(".lr-reading").inner_text())[1])
+    assert 4 < step < last
+    assert_read(explorer, step)
+    explored.mouse.move(0, 0)
+    explored.evaluate(FRAMES)
+    assert_read(explorer, 4)
+    explored.keyboard.press("End")
+
+
+@each(WITH_PATH)
+def test_pointing_at_the_path_reads_the_nearest_step(name, explored):
+    explorer = with_a_path(explored)
+    panel = panel_of(explorer)
+    panel.scroll_into_view_if_needed()
+    d = explorer.evaluate(STATE)["panels"]["path"]["d"]
+    places = [(float(x), float(y)) for x, y in re.findall(r"[ML] ?(\S+)[ ,](\S+)", d)]
+    last = int(explorer.locator(".lr-at").get_attribute("max"))
+    for x, y in (*places[:3], places[9], places[last], (60, 20), (150, 90)):
+        panel.hover(position={"x": x, "y": y})
+        explored.evaluate(FRAMES)
+        step = int(re.match(r"Step (\d+):", explorer.locator(".lr-reading").inner_text())[1])
+        far = [math.dist(place, (x, y)) for place in places[: last + 1]]
+        assert far[step] <= min(far) + 1.5  # a pointer stands on whole pixels
+        assert_read(explorer, step)
+    explored.mouse.move(0, 0)
+    explored.evaluate(FRAMES)
+    assert_read(explorer, last)
+
+
+@each(WITH_PATH)
+def test_a_finger_on_the_path_leaves_its_step(name, readers):
+    page = readers["phone"].new_page()
+    page.goto((BOOK / name).as_uri())
+    settle(page)
+    explorer = with_a_path(page)
+    d = explorer.evaluate(STATE)["panels"]["path"]["d"]
+    x, y = map(float, re.findall(r"[ML] ?(\S+)[ ,](\S+)", d)[1])
+    panel_of(explorer).tap(position={"x": x, "y": y})
+    page.evaluate(FRAMES)
+    assert explorer.locator(".lr-at").input_value() == "1"
+    assert_read(explorer, 1)
+    page.close()
+
+
+@each(WITH_PATH)
+def test_the_path_stays_in_its_box_among_contours_of_equal_loss(name, loaded):
+    panel = panel_of(with_a_path(loaded))
+    clip, box, ellipses = panel.evaluate(
+        """svg => {
+          const numbers = (element, ...keys) => keys.map(key => Number(element.getAttribute(key)));
+          const address = svg.querySelector('.lr-so-far').parentElement.getAttribute('clip-path');
+          const found = document.querySelectorAll(address.match(/#[^)]*/)[0]);
+          return [[...found].map(c => numbers(c.firstElementChild, 'x', 'y', 'width', 'height')),
+            ['left', 'top', 'width', 'height'].map(key => Number(svg.dataset[key])),
+            [...svg.querySelectorAll('ellipse')].map(e => numbers(e, 'cx', 'cy', 'rx', 'ry'))];
+        }"""
+    )
+    assert clip == [box], "one, and it is that box"
+    panel = with_a_path(loaded).evaluate(STATE)["panels"]["path"]
+    for cx, cy, rx, ry in ellipses:
+        (minimum,) = read_run(panel, f"M {cx} {cy}")
+        assert minimum == pytest.approx([0, 0], abs=1e-9)
+        # 1/2 (1.0 * steep^2 + 0.1 * flat^2), where the ellipse crosses each direction
+        assert 0.1 * (rx / box[2]) ** 2 == pytest.approx((ry / box[3]) ** 2)
+    assert len({rx for _, _, rx, _ in ellipses}) == len(ellipses) >= 3
+
+
+PLAYS = 4  # seconds from the first step to the last
+
+
+@each(WITH_PATH)
+def test_play_shows_the_run_and_stops_at_its_end(name, explored):
+    explorer = with_a_path(explored)
+    play, at = explorer.locator(".lr-play"), explorer.locator(".lr-at")
+    last = int(at.get_attribute("max"))
+    label, steps = play.evaluate(
+        """async (button, seconds) => {
+          const at = button.closest('.lr-explorer').querySelector('.lr-at');
+          const steps = [], begin = performance.now();
+          button.click();
+          const label = button.textContent;
+          while (button.textContent === label && performance.now() < begin + 3000 * seconds) {
+            await new Promise(requestAnimationFrame);
+            steps.push([performance.now() - begin, Number(at.value)]);
+          }
+          return [label, steps];
+        }""",
+        PLAYS,
+    )
+    assert label == "Stop"
+    expect(play).to_have_text("Play")
+    assert 0.9 * PLAYS < steps[-1][0] / 1000 < 1.5 * PLAYS
+    shown = [step for _, step in steps]
+    assert shown[-1] == last and shown == sorted(shown) and len(set(shown)) > 10
+    assert shown[0] < last / 4
+    assert_read(explorer, last)
+
+
+@each(WITH_PATH)
+def test_whatever_a_reader_does_stops_what_plays(name, explored):
+    explorer = with_a_path(explored)
+    play, at = explorer.locator(".lr-play"), explorer.locator(".lr-at")
+    last = int(at.get_attribute("max"))
+    press = explored.keyboard.press
+    slider = explorer.locator(".lr-controls input[type=range]").first
+    for touch in (
+        lambda: play.click(),
+        lambda: play.press("Enter"),
+        lambda: slider.press("ArrowRight"),
+        lambda: panel_of(explorer).click(),
+        lambda: press("Escape"),
+    ):
+        play.click()
+        expect(play).to_have_text("Stop")
+        explored.wait_for_function("at => at.value > 0", arg=at.element_handle())
+        touch()
+        expect(play).to_have_text("Play")
+        stopped = at.input_value()
+        explored.wait_for_timeout(100)
+        assert at.input_value() == stopped and int(stopped) < last
+        explored.mouse.move(0, 0)
+    at.focus()
+    press("End")
+
+
+@each(WITH_PATH)
+def test_a_pointer_that_only_passes_does_not_stop_it(name, explored):
+    explorer = with_a_path(explored)
+    play = explorer.locator(".lr-play")
+    play.click()
+    panel_of(explorer, "rate").hover()
+    panel_of(explorer).hover()
+    expect(play).to_have_text("Stop")
+    at = explorer.locator(".lr-at").input_value()
+    explored.wait_for_function(
+        "([root, at]) => root.querySelector('.lr-at').value > at",
+        arg=[explorer.element_handle(), at],
+    )
+    play.click()
+    explorer.locator(".lr-at").press("End")
+
+
+@each(WITH_PATH)
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_nothing_moves_by_itself(name, motion, browser):
+    page = browser.new_page(reduced_motion=motion)
+    page.goto((BOOK / name).as_uri())
+    settle(page)
+    explorer = with_a_path(page)
+    before = explorer.evaluate(STATE), explorer.evaluate(READ_STEP)
+    page.wait_for_timeout(500)
+    assert (explorer.evaluate(STATE), explorer.evaluate(READ_STEP)) == before
+    if motion == "reduce":
+        expect(explorer.locator(".lr-play")).to_be_hidden()
+        explorer.locator(".lr-at").press("Home")  # the slider is there for all
+        assert_read(explorer, 0)
+    else:
+        expect(explorer.locator(".lr-play")).to_be_visible()
+    page.close()
 
 
 @each(WITH_EXPLORER)
@@ -768,7 +1054,7 @@ def test_a_printed_page_shows_the_curves(name, loaded):
                 expect(panel).to_be_visible()
                 assert panel.bounding_box()["width"] > 200
                 # a level curve is a box without height, which Playwright calls hidden
-                curve = panel.locator("path.lr-curve")
+                curve = panel.locator("path.lr-curve").first
                 assert curve.evaluate("c => getComputedStyle(c).visibility") == "visible"
                 assert curve.bounding_box()["width"] > 100
     finally:

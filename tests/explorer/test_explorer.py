@@ -148,6 +148,7 @@ def test_curves_are_what_trace_gives(scheduler):
         assert curves.momentum == (traced.momentum if scheduler in MOMENTUM_FORMULAS else None)
         assert curves.metric == metrics
         assert curves.loss == toy.expected_losses(traced.lr)
+        assert curves.path is None  # nobody asked for it
     assert settings[0] != settings[1]
     assert explorer.curves(settings[0]).rate != explorer.curves(settings[1]).rate
 
@@ -450,6 +451,11 @@ ERRORS = {
         ValueError,
         "StepLR refuses lr=-1.0 (of",
     ),
+    "a path that is a control": (
+        lambda: explore(StepLR, step_size=5, path=(0, 1)),
+        TypeError,
+        "path=(0, 1): allowed is True or False",
+    ),
     "no steps": (
         lambda: explore(StepLR, step_size=5, steps=(0, 100)),
         ValueError,
@@ -560,6 +566,35 @@ for step in range(100):
     # your training: a batch, its loss, loss.backward()
     optimizer.step()
     scheduler.step()"""
+
+
+def test_the_path_is_one_run_under_the_curve():
+    explorer = explore(StepLR, step_size=(5, 50, 5), path=True)
+    for values in (explorer.start, {**explorer.start, "step_size": 5}):
+        curves = explorer.curves(values)
+        assert curves.path == toy.noisy_path(curves.rate)
+        assert len(curves.path) == len(curves.loss) == 101
+    short = explore(OneCycleLR, max_lr=1.0, total_steps=(50, 150, 10), path=True)
+    curves = short.curves({**short.start, "total_steps": 50})
+    assert curves.error and len(curves.path) == 52
+
+
+def test_the_path_is_no_value_and_no_part_of_the_code():
+    without, with_path = (explore(StepLR, step_size=(5, 9), path=path) for path in (False, True))
+    assert with_path.start == without.start
+    assert with_path.code(with_path.start) == without.code(without.start)
+    assert with_path.panels == without.panels
+
+
+@of_the_page
+def test_only_a_page_with_a_path_computes_it():
+    with_path, without = (
+        page_of(explore(StepLR, step_size=(5, 50, 5), path=path)) for path in (True, False)
+    )
+    assert "noisy_path = function" in with_path and 'class="lr-play"' in with_path
+    assert "noisy_path" not in without and 'class="lr-play"' not in without
+    assert "path: null" in without
+    assert with_path == page_of(explore(StepLR, step_size=(5, 50, 5), path=True))
 
 
 def test_summary_says_what_the_curve_does():

@@ -178,6 +178,57 @@ def test_reset_of_menu_check_box_and_log_slider():
     assert live.state() == before
 
 
+@pytest.fixture
+def with_path():
+    """An explorer with a path, shown."""
+    return Live(StepLR, steps=[100, 40, 150], step_size=(5, 50, 5), path=True)
+
+
+def test_a_path_has_a_slider_of_its_own_that_moves_along_it(with_path):
+    at = with_path.box.children[2]
+    assert (type(at), at.description) == (ipywidgets.IntSlider, "read at step")
+    assert (at.min, at.value, at.max) == (0, 100, 100)
+    pictures = []
+    for step in (100, 60, 0):
+        at.value = step
+        curves = with_path.explorer.curves(with_path.explorer.values())
+        wanted = plotting.panels_png(with_path.explorer.panels, curves, step=step)
+        assert with_path.picture == wanted
+        pictures.append(wanted)
+    assert len(set(pictures)) == 3
+
+
+def test_the_end_of_the_path_stays_the_end(with_path):
+    at = with_path.box.children[2]
+    for steps in (40, 150, 100):
+        with_path.controls["steps"].value = steps
+        assert (at.value, at.max) == (steps, steps)
+    at.value = 70
+    with_path.controls["steps"].value = 150
+    assert (at.value, at.max) == (70, 150)
+    with_path.controls["steps"].value = 40  # as far as it goes
+    assert (at.value, at.max) == (40, 40)
+
+
+def test_reset_shows_the_whole_path(with_path):
+    before = with_path.state()
+    with_path.box.children[2].value = 30
+    with_path.controls["step_size"].value = 45
+    with_path.pin.click()
+    with_path.reset.click()
+    assert with_path.state() == before
+
+
+def test_a_pinned_path_is_drawn_too(with_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plotting, "draw_path", lambda *asked: drawn.append(asked[1:]))
+    first = with_path.explorer.curves(with_path.explorer.values())
+    with_path.pin.click()
+    with_path.controls["step_size"].value = 50
+    second = with_path.explorer.curves(with_path.explorer.values())
+    assert drawn == [(first.path, first.path, None), (second.path, first.path, None)]
+
+
 def test_an_error_of_torch_is_told_and_the_picture_stays(live, monkeypatch):
     before = live.state()
     refused = {**live.explorer.start, "step_size": 5, "gamma": "no number"}

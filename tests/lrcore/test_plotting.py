@@ -11,9 +11,10 @@ import matplotlib
 import pytest
 from matplotlib import pyplot as plt
 from torch.optim.lr_scheduler import CyclicLR, StepLR
+from words import collisions
 
 from lrcore import explore, formulas, plot_curves, plot_schedules, show_source, toy
-from lrcore.plotting import COLOURS, DASHES, panels_png, thumbnail
+from lrcore.plotting import COLOURS, DASHES, draw_path, panels_png, path_contours, thumbnail
 
 matplotlib.use("agg")
 
@@ -75,6 +76,32 @@ def test_plot_schedules_shows_rates_and_their_expected_losses(shown):
     assert "learning rate" in left.get_ylabel()
     assert "loss" in right.get_ylabel()
     assert legends(figure) == [["constant", "step"]]
+
+
+def test_no_words_stand_in_the_way_of_others(shown):
+    rates = [0.5, 0.4, 0.3]
+    for names in (
+        ["defaults", "factor=0.1, total_iters=20", "factor=0.5, total_iters=60"],
+        ["100, each batch", "10, each batch", "100, each epoch", "10, each epoch"],
+        ["triangular2, step_size_down=None", "triangular, step_size_down=100", "exp_range"],
+    ):
+        plot_curves(dict.fromkeys(names, rates))
+        plot_schedules(dict.fromkeys(names, rates))
+    plot_curves({"a": [1.0, 1e-6]}, log=True)
+    assert [collisions(figure) for figure in shown()] == [[]] * 7
+
+
+def test_a_notebook_shows_a_figure_at_its_size_and_stores_twice_the_pixels(shown, monkeypatch):
+    stored = []
+    monkeypatch.setattr(
+        "lrcore.plotting.display", lambda *data, **more: stored.append((data, more))
+    )
+    plot_curves({"a": [1, 2]}).figure._ipython_display_()
+    (((data,), more),) = stored
+    width, height = size(base64.b64decode(data["image/png"]))
+    assert more["metadata"]["image/png"] == {"width": width // 2, "height": height // 2}
+    assert width // 2 == pytest.approx(7.2 * 110, rel=0.03)
+    assert data["text/plain"].startswith("<SharpFigure size")
 
 
 def test_curves_differ_in_dashes_as_well_as_in_colour(shown):
@@ -139,6 +166,45 @@ def test_every_panel_has_its_place():
     wider, same = size(panels_of(CyclicLR, base_lr=0.1, max_lr=1.0))  # with the momentum
     assert wider == pytest.approx(width * 3 / 2, abs=2)
     assert same == height
+    wider, same = size(panels_of(StepLR, step_size=5, path=True))
+    assert wider == pytest.approx(width * 3 / 2, abs=2)
+    assert same == height
+
+
+def test_a_contour_joins_places_of_equal_loss():
+    steep, flat = toy.PATH_CURVATURES
+    for across, along in path_contours():
+        assert steep * across**2 == pytest.approx(flat * along**2)
+
+
+def test_a_path_is_seen_from_above(shown):
+    path = toy.noisy_path([0.5] * 30)
+    _, ax = plt.subplots()
+    draw_path(ax, path, pinned=path[:9], step=20)
+    shown()
+    assert len(ax.patches) == len(path_contours())
+    lines = [list(zip(*line.get_data(), strict=True)) for line in ax.lines]
+    places = [(flat, steep) for steep, flat in path]
+    assert lines == [places[:9], places[20:], places[:21], [(0, 0)], [places[20]]]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("flat direction", "steep direction")
+    assert ax.get_xlim() == ax.get_ylim() == (-0.9, 1.1)
+
+
+def test_a_path_is_strong_up_to_a_step_or_whole():
+    explorer = explore(StepLR, step_size=80, path=True)
+    curves = explorer.curves(explorer.start)
+    pictures = [panels_png(explorer.panels, curves, step=step) for step in (None, 100, 50, 0)]
+    assert pictures[0] == pictures[1] and len(set(pictures)) == 3
+
+
+def test_a_path_that_diverges_is_drawn_up_to_where_it_leaves(shown):
+    path = toy.noisy_path([3.0] * 2000)
+    assert not math.isfinite(path[-1][0])
+    _, ax = plt.subplots()
+    draw_path(ax, path, step=1500)
+    shown()
+    (there,) = ax.lines[-1].get_xydata()
+    assert abs(there[1]) < 1e6 < abs(path[len(ax.lines[1].get_xdata())][0])
 
 
 def panels_of(scheduler, **controls):

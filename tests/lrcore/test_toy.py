@@ -1,7 +1,13 @@
 """The toy model: its exact recursion against real SGD and against theory."""
 
+import json
 import math
+import random
+import shutil
+import statistics
+import subprocess
 
+import pscript
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +15,17 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from lrcore import toy, trace
-from lrcore.toy import CURVATURES, NOISE_VARIANCE, expected_losses, scatter, simulate
+from lrcore.sources import definition
+from lrcore.toy import (
+    CURVATURES,
+    NOISE_VARIANCE,
+    PATH_CURVATURES,
+    expected_losses,
+    noisy_path,
+    normals,
+    scatter,
+    simulate,
+)
 
 RUNS = 2000
 # 4 standard errors, as long as the mean of that many losses is nearly normal
@@ -76,6 +92,135 @@ def test_a_rate_above_two_diverges_without_an_error():
     losses = expected_losses([2.5] * 3000)
     assert losses[200] > 1e6 > losses[1]
     assert losses[-1] == math.inf
+
+
+# --- one run: its path
+
+COUNT = 100_000
+PERIOD = 2**31 - 1
+
+
+def test_normals_are_sums_of_the_numbers_of_minstd_rand():
+    def minstd(x):
+        while True:
+            x = x * 48271 % PERIOD
+            yield x
+
+    from_one = minstd(1)
+    assert [next(from_one) for _ in range(10_000)][-1] == 399268537  # as the C++ standard says
+    for seed in (1, 48, PERIOD - 1):
+        numbers = minstd(seed)
+        for got in normals(100, seed):
+            assert got == pytest.approx(sum(next(numbers) / PERIOD for _ in range(12)) - 6)
+
+
+def test_normals_stay_exact_in_javascript():
+    assert (PERIOD - 1) * 48271 < 2**53
+
+
+@pytest.mark.parametrize("seed", [1, 2, 12345, PERIOD - 1])
+def test_normals_are_as_good_as_normal(seed):
+    numbers = normals(COUNT, seed)
+    spread = ALLOWED / math.sqrt(COUNT)  # of a mean of independent numbers of variance 1
+    assert abs(statistics.fmean(numbers)) < spread
+    assert abs(statistics.fmean(x * x for x in numbers) - 1) < 1.5 * spread
+    for lag in (1, 2, 3, 12):  # 2: the same direction, one step later
+        products = [a * b for a, b in zip(numbers, numbers[lag:], strict=False)]
+        assert abs(statistics.fmean(products)) < spread, lag
+    for limit, share in ((1, 0.683), (2, 0.954), (3, 0.997)):
+        within = sum(abs(x) < limit for x in numbers) / COUNT
+        assert within == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", [0, -1, PERIOD])
+def test_a_seed_that_would_give_no_noise_is_refused(seed):
+    with pytest.raises(ValueError, match=f"seed={seed}: allowed is a whole number from 1 to"):
+        noisy_path([0.5], seed=seed)
+
+
+def loss(place, curvatures=PATH_CURVATURES):
+    return sum(0.5 * h * w * w for h, w in zip(curvatures, place, strict=True))
+
+
+rate_lists = st.lists(st.floats(0, 1.9), max_size=60)
+
+
+@given(rate_lists)
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_without_noise_the_path_is_that_of_the_means(rates):
+    path = noisy_path(rates, noise_variance=0)
+    losses = expected_losses(rates, curvatures=PATH_CURVATURES, noise_variance=0)
+    assert [loss(place) for place in path] == pytest.approx(losses)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_over_many_seeds_the_loss_of_the_path_is_the_expected_one(name):
+    scheduler, params = SCHEDULES[name]
+    rates = trace(scheduler, 120, lr=0.8, **params).lr
+    seeds = random.Random(1).sample(range(1, PERIOD), 1000)
+    runs = [[loss(place) for place in noisy_path(rates, seed=seed)] for seed in seeds]
+    expected = expected_losses(rates, curvatures=PATH_CURVATURES)
+    for t in [0, 1, 2, 5, 20, 60, 120]:
+        losses = [run[t] for run in runs]
+        error = statistics.stdev(losses) / math.sqrt(len(losses))
+        assert abs(statistics.fmean(losses) - expected[t]) <= ALLOWED * error + 1e-12, t
+
+
+NO_MOMENTUM = {"cyclic": {"cycle_momentum": False}}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_path_is_that_of_real_sgd_with_the_same_noise(name):
+    scheduler, params = SCHEDULES[name]
+    curvatures = torch.tensor(PATH_CURVATURES, dtype=torch.float64)
+    weights = torch.ones(2, dtype=torch.float64)
+    optimizer = torch.optim.SGD([weights], lr=0.8)
+    scheduler = scheduler(optimizer, **{**params, **NO_MOMENTUM.get(name, {})})
+    rates, path = [], [weights.tolist()]
+    for noise in torch.tensor(normals(240, seed=1), dtype=torch.float64).reshape(120, 2):
+        rates.append(optimizer.param_groups[0]["lr"])
+        weights.grad = curvatures * weights + noise * (NOISE_VARIANCE * curvatures).sqrt()
+        optimizer.step()
+        scheduler.step()
+        path.append(weights.tolist())
+    for got, wanted in zip(noisy_path(rates), path, strict=True):
+        assert got == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+
+
+def test_all_rates_meet_the_same_noise():
+    high, low = noisy_path([0.5] * 9), noisy_path([0.25] * 9)
+    # the first step, with the gradient that both see there
+    assert [1 - w for w in high[1]] == pytest.approx([2 * (1 - w) for w in low[1]])
+    assert noisy_path([0.5] * 9) == high != noisy_path([0.5] * 9, seed=2)
+
+
+def test_a_high_rate_goes_far_and_rattles_and_a_low_one_settles():
+    """What the panel of the path is there to show."""
+    high, low = noisy_path([1.0] * 200), noisy_path([0.05] * 200)
+    for i in (0, 1):
+        spread = [statistics.stdev(place[i] for place in path[150:]) for path in (high, low)]
+        assert spread[0] > 3 * spread[1]
+    assert abs(high[40][1]) < 0.5 < low[40][1]  # in the flat direction
+
+
+def test_javascript_gives_the_same_path():
+    if not shutil.which("node"):
+        pytest.skip("node is not installed: this is tested in the browser only")
+    rates = [[0.5 + 0.4 * math.sin(t) for t in range(300)], [2.5] * 2000, []]
+    program = definition(noisy_path).replace("import math\n", "")
+    compiled = pscript.py2js(program + f"\nresult = [noisy_path(some) for some in {rates}]")
+    program = "const math = {sqrt: Math.sqrt};" + compiled + ";console.log(JSON.stringify(result))"
+    done = subprocess.run(["node", "-"], input=program, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    got = json.loads(done.stdout, parse_int=float)
+    for path, some in zip(got, rates, strict=True):
+        assert finite(path) == finite(noisy_path(some))  # digit by digit
+        assert len(path) == len(some) + 1
+
+
+def finite(path):
+    """The path until it overflows: JSON has no infinity."""
+    return [p for p in path if all(w is not None and math.isfinite(w) for w in p)]
 
 
 def test_validation_loss_falls_and_then_stays():

@@ -68,8 +68,20 @@ class Ramp(lr_scheduler.LRScheduler):
         return [lr * min(1, (self.last_epoch + 1) / self.steps) for lr in self.base_lrs]
 
 
-@pytest.mark.parametrize("call", [trace, explore])
-@pytest.mark.parametrize("name", ["steps", "lr", "every", "metrics"])
+# every parameter of the two but the scheduler and what is the scheduler's
+OWN = [
+    (call, name)
+    for call in (trace, explore)
+    for name, parameter in inspect.signature(call).parameters.items()
+    if name != "scheduler" and parameter.kind != parameter.VAR_KEYWORD
+]
+
+
+def test_both_have_names_of_their_own():
+    assert (trace, "every") in OWN and (explore, "path") in OWN and (trace, "path") not in OWN
+
+
+@pytest.mark.parametrize(("call", "name"), OWN)
 def test_a_parameter_that_could_be_meant_for_either_is_refused(call, name):
     namespace = {}
     exec(f"def scheduler(optimizer, {name}=None): pass", namespace)
