@@ -5,27 +5,37 @@ marks that scheduler, where its budget is shown.
 """
 
 import math
+from itertools import product
 
-from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from lrcore.cifar import analysis
 from lrcore.cifar.analysis import by_scheduler, longest, runs_of
 from lrcore.cifar.entries import HORIZON
-from lrcore.plotting import COLOURS, DASHES, add_legend, book_style
+from lrcore.plotting import COLOURS, DASHES, add_legend, book_style, new_figure
 
 GREY = "#737373"
+SMALL = 8  # points: no words of a figure are smaller
 STAR = "\N{BLACK STAR}"
 BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0}  # of words
 VERDICTS = {"higher": (COLOURS[2], ">"), "lower": (COLOURS[1], "<"), "undecided": (GREY, "o")}
 BELOW_BEST = 15  # points: what is at least so far below the best mean may be drawn at the edge
 MARKERS = "osD^v"
 TIMES = {0.25: "best rate / 4", 0.5: "best rate / 2", 2: "best rate × 2", 4: "best rate × 4"}
-# where a name may stand beside its dot, in points: the first place that is free is taken
-SIDES = [(6, 3, "left"), (-6, -8, "right"), (6, -8, "left"), (-6, 3, "right")]
-SIDES += [(0, 8, "center"), (0, -14, "center"), (6, 12, "left"), (-6, -17, "right")]
-SIDES += [(6, -17, "left"), (-6, 12, "right"), (0, 17, "center"), (0, -23, "center")]
+# Where a name may stand beside its dot, and how it is aligned there: the first free place is taken,
+# and from the second distance on a line leads to it.
+SIDES = {
+    (1, 0): ("left", "center"),
+    (-1, 0): ("right", "center"),
+    (1, 1): ("left", "bottom"),
+    (-1, -1): ("right", "top"),
+    (1, -1): ("left", "top"),
+    (-1, 1): ("right", "bottom"),
+    (0, 1): ("center", "bottom"),
+    (0, -1): ("center", "top"),
+}
+DISTANCES = (5, 14, 24, 34)  # points
 
 
 def plot_seeds(table, experiment, epochs, primary=None):
@@ -81,7 +91,7 @@ def mark_diverged(ax, lines, finished):
             ax.plot(edge, place, "x", color=COLOURS[1], clip_on=False)
             words = f"{line.diverged} of {line.seeds} diverged, mean {line.accuracy:.1f}"
             beside = {"xytext": (6, 0), "textcoords": "offset points"}
-            ax.annotate(words, (edge, place), fontsize=7, va="center", bbox=BEHIND, **beside)
+            ax.annotate(words, (edge, place), fontsize=SMALL, va="center", bbox=BEHIND, **beside)
     ax.set_xlim(edge, high + 0.05 * max(1, high - low))
 
 
@@ -135,7 +145,7 @@ def strips(schedulers, runs, panels=1, marked=None):
     """A figure with a row for each scheduler: its rate curve on the left, then `panels` axes."""
     height = 0.9 + 0.26 * len(schedulers)
     widths = [1, *[3 / panels] * panels]
-    figure, axes = plt.subplots(
+    figure, axes = new_figure(
         1,
         1 + panels,
         sharey=True,
@@ -154,7 +164,8 @@ def strips(schedulers, runs, panels=1, marked=None):
     axes[0].set_xlabel("rate over the run", fontsize=9)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
     if marked in list(schedulers):
-        axes[-1].set_title(f"{STAR} the comparison with cosine that the plan fixed", fontsize=8)
+        fixed = f"{STAR} the comparison with cosine that the plan fixed"
+        axes[-1].set_title(fixed, fontsize=SMALL)
     for ax in axes:
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)
@@ -188,10 +199,10 @@ def plot_budgets(table, shown):
     """
     lines = by_scheduler(table)
     with book_style():
-        figure, (left, right) = plt.subplots(1, 2, width_ratios=[1, 2])
+        figure, (left, right) = new_figure(1, 2, width_ratios=[1, 2])
         for scheduler, means in lines.groupby("scheduler"):
             if scheduler not in shown:
-                right.plot(means.epochs, means.accuracy, ".-", color="#d4d4d4", linewidth=1)
+                right.plot(means.epochs, means.accuracy, ".-", color="#b8b8b8", linewidth=1)
         for i, scheduler in enumerate(shown):
             style = {"color": COLOURS[i], "linestyle": DASHES[i]}
             means = lines[lines.scheduler == scheduler]
@@ -239,7 +250,7 @@ def plot_peak_rates(table):
         figure, panels = grid_of_panels(len(schedulers))
         for ax, scheduler in zip(panels, schedulers, strict=True):
             draw_peak_rates(ax, tuning, scheduler)
-            ax.set_title(scheduler.replace("cosine_annealing_warm", "cosine_warm"), fontsize=7.5)
+            ax.set_title(scheduler.replace("cosine_annealing_warm", "cosine_warm"), fontsize=SMALL)
         low, high = panels[0].get_ylim()
         panels[0].set_ylim(low - 0.35 * (high - low))  # room for the small curves
         figure.supxlabel("peak rate", fontsize=9)
@@ -256,9 +267,7 @@ def grid_of_panels(number):
     columns = 5 if number > 6 else min(3, number)
     count = math.ceil(number / columns)
     size = (7.2, 0.8 + (1.45 if columns == 5 else 1.8) * count)
-    figure, axes = plt.subplots(
-        count, columns, sharex=True, sharey=True, squeeze=False, figsize=size
-    )
+    figure, axes = new_figure(count, columns, sharex=True, sharey=True, squeeze=False, figsize=size)
     first = number - (count - 1) * columns
     for ax in axes[0, first:]:
         ax.axis("off")
@@ -285,7 +294,7 @@ def draw_peak_rates(ax, tuning, scheduler):
     rates = sorted(tuning.peak_lr.unique())
     ax.set_xscale("log", base=2)
     ax.set(xticks=rates, xticklabels=[f"{rate:g}" for rate in rates])
-    ax.tick_params(axis="x", rotation=90, labelsize=7)
+    ax.tick_params(axis="x", rotation=90, labelsize=SMALL)
     ax.minorticks_off()
 
 
@@ -328,18 +337,19 @@ def plot_regret(table, epochs):
     margin = 0.08 * (high - low)
     with book_style():
         runs = runs_of(table, "tuning", epochs)
-        figure, axes = strips(order, runs, panels=len(analysis.FACTORS))
+        _, axes = strips(order, runs, panels=len(analysis.FACTORS))
         for ax, factor in zip(axes[1:], analysis.FACTORS, strict=True):
             own = lines[lines.factor == factor].set_index("scheduler")
             for place, scheduler in enumerate(order):
                 if scheduler in own.index:
                     draw_loss(ax, place, own.loc[scheduler], edge, high)
                 else:
-                    ax.text(margin, place, "beyond", va="center", fontsize=7, color=GREY)
+                    ax.text(margin, place, "beyond", va="center", fontsize=SMALL, color=GREY)
             ax.axvline(0, color=COLOURS[0], linewidth=1.2)
             ax.set_xlim(low - margin, high + margin)
             ax.set_title(TIMES[factor], fontsize=9)
-        figure.supxlabel("validation accuracy lost, points", fontsize=9)
+        # below the middle of the panels
+        axes[2].set_xlabel("validation accuracy lost, points", x=1.05, fontsize=9)
     return axes
 
 
@@ -349,7 +359,7 @@ def draw_loss(ax, place, line, edge, high):
     colour = COLOURS[1] if sure else GREY
     if line.loss > edge:
         ax.plot(high, place, ">", color=COLOURS[1])
-        ax.text(0.85 * high, place, f"{line.loss:.0f}", ha="right", va="center", fontsize=7)
+        ax.text(0.85 * high, place, f"{line.loss:.0f}", ha="right", va="center", fontsize=SMALL)
         return
     ax.plot([line.low, line.high], [place, place], color=colour, linewidth=1.4)
     ax.plot(line.loss, place, "D" if sure else "o", color=colour, markersize=4.5)
@@ -384,7 +394,7 @@ def plot_horizon(table, epochs):
     ends = analysis.horizon(table, epochs).set_index("scheduler")
     names = [name for name in HORIZON if name in ends.index]
     with book_style():
-        figure, (left, middle, right) = plt.subplots(
+        figure, (left, middle, right) = new_figure(
             1, 3, width_ratios=[1, 1.7, 0.9], figsize=(7.2, 3.4)
         )
         highest = max(map(max, runs_of(table, "horizon", epochs).lr))
@@ -432,7 +442,7 @@ def plot_gaps(gaps, ax=None):
     """
     with book_style():
         if ax is None:
-            _, ax = plt.subplots(figsize=(7.2, 0.9 + 0.36 * len(gaps)))
+            _, ax = new_figure(figsize=(7.2, 0.9 + 0.36 * len(gaps)))
         for place, line in enumerate(gaps.itertuples()):
             colour, mark = (COLOURS[1], "o") if "rate" in line.choice else (COLOURS[0], "s")
             ax.plot([line.low, line.high], [place, place], color=colour)
@@ -473,13 +483,14 @@ def plot_against_toy(table, toy_losses, ax=None):
     means = lines[lines.epochs == longest(table, "fair")].set_index("scheduler").accuracy
     with book_style():
         if ax is None:
-            _, ax = plt.subplots(figsize=(7.2, 4.2))
+            _, ax = new_figure(figsize=(7.2, 4.2))
         for scheduler, loss in toy_losses.items():
             ax.plot(loss, means[scheduler], "o", color=COLOURS[0])
-        ax.margins(0.16, 0.08)
+        ax.margins(0.2, 0.1)  # room for the names
         ax.set_xscale("log")
-        near = max(toy_losses.values()) < 10 * min(toy_losses.values())
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if near else (1, 2, 5)))
+        ratio = max(toy_losses.values()) / min(toy_losses.values())
+        marks = (1, 1.5, 2, 3, 5, 7) if ratio < 10 else (1, 2, 5) if ratio < 200 else (1,)
+        ax.xaxis.set_major_locator(LogLocator(subs=marks))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlabel("expected loss of the toy optimizer at the end")
@@ -489,15 +500,24 @@ def plot_against_toy(table, toy_losses, ax=None):
 
 
 def name_points(ax, points):
-    """Write the name of each of {name: (x, y)} beside it, on a side where nothing else is."""
+    """Write the name of each of {name: (x, y)} beside it, where nothing else is.
+
+    A line leads from a name to its dot if the place beside that is taken.
+    """
     ax.figure.draw_without_rendering()  # from now on the axes have their size
     dots = ax.transData.transform(list(points.values()))
     taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in dots]
-    for name, place in points.items():
-        text = ax.annotate(name, place, xytext=(0, 0), textcoords="offset points", fontsize=7)
-        for *offset, side in SIDES:
-            text.set(position=offset, ha=side)
+    beside = {"textcoords": "offset points", "fontsize": SMALL}
+    line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 3}
+    for name, dot in points.items():
+        text = ax.annotate(name, dot, xytext=(0, 0), **beside)
+        for distance, (x, y) in product(DISTANCES, SIDES):
+            across, up = SIDES[x, y]
+            text.set(position=(distance * x, distance * y), ha=across, va=up)
             box = text.get_window_extent()
-            if box.count_overlaps(taken) == 0 and ax.bbox.x0 < box.x0 and box.x1 < ax.bbox.x1:
+            inside = ax.bbox.contains(*box.min) and ax.bbox.contains(*box.max)
+            if inside and box.count_overlaps(taken) == 0:
                 break
         taken.append(box)
+        if distance > DISTANCES[0]:
+            ax.annotate("", dot, xytext=text.get_position(), arrowprops=line, **beside)

@@ -12,7 +12,7 @@ import pytest
 from fontTools.ttLib import TTFont
 from PIL import Image
 from playwright.sync_api import expect
-from test_pages import BOOK, READ, SOUPS
+from test_pages import BOOK, READ, SOUPS, axe
 
 from book.formulas import mathml
 
@@ -235,27 +235,6 @@ def test_a_page_has_one_style_sheet_and_one_script(name):
     assert len(scripts) == 1 or name == "search.html"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_figure_is_at_home_in_both_themes(theme, opened):
-    page = opened(PAGE, color_scheme=theme)
-    figure = page.locator(".cell_output img[loading]").first
-    figure.scroll_into_view_if_needed()
-    figure.evaluate("picture => picture.decode()")
-    picture = Image.open(io.BytesIO(figure.screenshot())).convert("RGB")
-    paper = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
-    around = [int(part) for part in re.findall(r"\d+", paper)[:3]]
-    edge = picture.getpixel((3, 3))
-    assert all(abs(a - b) < 8 for a, b in zip(edge, around, strict=True)), (edge, around)
-    low, high = picture.convert("L").getextrema()
-    assert high - low > 150, "it can be read"
-
-
-@each(READ)
-def test_pictures_say_how_large_they_are(name):
-    for image in SOUPS[name].select("img[src*='_images/']"):
-        assert int(image["width"]) and int(image["height"])
-
-
 @pytest.fixture(scope="module")
 def letters():
     """The code points in each of the fonts that the style sheet carries."""
@@ -308,6 +287,112 @@ def test_a_formula_that_is_not_understood_fails_the_build(tex):
 )
 def test_formulas_keep_what_they_say(tex, wanted):
     assert re.sub(r"(<[^>]*>\s*)+", " ", unescape(mathml(tex))).split() == wanted.split()
+
+
+# --- figures
+
+FIGURE = ".cell_output img[src*='_images/']"
+DRAWN = [page for page in READ if SOUPS[page].select(FIGURE)]
+DIALOG = "dialog.figure-dialog"
+# Pixels of each figure, how wide it is shown and drawn, and how much it grows when it comes.
+WIDTHS = """all => Promise.all(all.map(async picture => {
+  const height = picture.clientHeight;
+  picture.loading = 'eager';
+  await picture.decode();
+  const drawn = +picture.getAttribute('width');
+  return [picture.naturalWidth, picture.clientWidth, drawn, picture.clientHeight - height];
+}))"""
+
+
+@each(DRAWN)
+def test_a_figure_is_a_link_to_its_picture(name):
+    for picture in SOUPS[name].select(FIGURE):
+        assert int(picture["width"]) and int(picture["height"]) and picture["loading"] == "lazy"
+        assert "style" not in picture.attrs
+        assert picture.parent.name == "a" and picture.parent["href"] == picture["src"]
+        assert picture.parent["aria-label"] == "Open the figure: " + picture["alt"]
+
+
+@each(DRAWN)
+def test_figures_are_sharp_and_keep_their_place(name, opened):
+    page = opened(name, **WIDE, device_scale_factor=2)
+    for pixels, shown, drawn, growth in page.locator(FIGURE).evaluate_all(WIDTHS):
+        assert 600 < shown <= drawn, "it is not blown up"
+        assert pixels >= 1.99 * shown, "two pixels for each of the page"
+        assert abs(growth) <= 1, "half a pixel is rounded"
+
+
+@each(DRAWN)
+def test_a_tap_opens_a_figure_large(name, phone):
+    dialog = phone.locator(DIALOG)
+    for link in phone.locator(".figure-link").all():
+        small = link.locator("img")
+        assert small.bounding_box()["width"] <= PHONE["viewport"]["width"]
+        link.tap()
+        expect(dialog).to_be_visible()
+        large = dialog.locator("img")
+        large.evaluate("picture => picture.decode()")
+        assert large.bounding_box()["width"] >= int(small.get_attribute("width")) > 600
+        assert large.get_attribute("alt") == small.get_attribute("alt")
+        moved = dialog.evaluate("d => { d.scrollTo(9999, 0); return d.scrollLeft; }")
+        assert moved > 300, "all of it can be moved into sight"
+        phone.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(link).to_be_focused()
+
+
+CLOSE = {
+    "the button": lambda page: page.get_by_role("button", name="Close the figure").tap(),
+    "the key for it": lambda page: page.keyboard.press("Enter"),  # the button has the focus
+    "the page around": lambda page: page.touchscreen.tap(190, 835),
+}
+
+
+@pytest.mark.parametrize("way", CLOSE)
+@pytest.mark.parametrize("disk", [False, True], ids=["served", "from a disk"])
+def test_a_figure_is_opened_and_closed_from_the_keyboard_and_by_touch(way, disk, opened):
+    page = opened(PAGE, **PHONE)
+    if disk:
+        page.goto((BOOK / PAGE).as_uri())
+    link = page.locator(".figure-link").last
+    link.focus()
+    top = page.evaluate("() => scrollY")
+    page.keyboard.press("Enter")
+    expect(page.locator(DIALOG)).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"() => document.querySelector('{DIALOG}').scrollLeft > 0")
+    CLOSE[way](page)
+    expect(page.locator(DIALOG)).to_be_hidden()
+    expect(link).to_be_focused()
+    assert page.evaluate("() => scrollY") == top and page.url.endswith(PAGE)
+
+
+def test_without_scripts_a_figure_leads_to_its_picture(opened):
+    page = opened(PAGE, java_script_enabled=False)
+    with page.expect_response(re.compile(r"_images/.*\.png$")) as reply:
+        page.locator(".figure-link").first.click()
+        page.wait_for_url("**/_images/*.png")
+    assert reply.value.ok
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["in the page", "over it"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_figure_is_at_home_in_both_themes(theme, large, opened):
+    page = opened(PAGE, color_scheme=theme)
+    figure = page.locator(FIGURE).first
+    if large:
+        figure.click()
+        figure = page.locator(f"{DIALOG} img")
+        assert axe(page) == []
+    figure.scroll_into_view_if_needed()
+    figure.evaluate("picture => picture.decode()")
+    picture = Image.open(io.BytesIO(figure.screenshot())).convert("RGB")
+    paper = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    around = [int(part) for part in re.findall(r"\d+", paper)[:3]]
+    edge = picture.getpixel((3, 3))
+    assert all(abs(a - b) < 8 for a, b in zip(edge, around, strict=True)), (edge, around)
+    low, high = picture.convert("L").getextrema()
+    assert high - low > 150, "it can be read"
 
 
 # --- a link that somebody shares

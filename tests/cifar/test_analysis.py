@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from tiny_cifar import curve
+from words import collisions
 
 from lrcore.cifar import analysis, figures, results
 from lrcore.cifar.analysis import (
@@ -959,10 +960,19 @@ def marks_in(ax, marker):
     return [point for line in lines for point in zip(*line.get_data(), strict=True)]
 
 
-def overlap(figure, texts):
-    """Pairs of the texts that cover each other."""
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
-    return [(a, b) for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
+@pytest.fixture
+def shown(shown):
+    """The figures of the test. In each, no words stand in the way of others."""
+    checked = set()
+
+    def figures():
+        for figure in shown():
+            if figure not in checked:
+                assert collisions(figure) == []
+            checked.add(figure)
+        return shown()
+
+    return figures
 
 
 def primary_of(name):
@@ -1178,7 +1188,6 @@ def test_every_scheduler_of_the_toy_is_a_named_dot_and_no_names_overlap(shown):
             found = accuracies(name, "fair", epochs)
             wanted = [(loss, np.mean([*found[s].values()])) for s, loss in losses.items()]
             assert sorted(marks_in(ax, "o")) == [pytest.approx(point) for point in sorted(wanted)]
-            assert overlap(shown()[-1], ax.texts) == []
 
 
 def test_every_figure_is_tested():
