@@ -7,8 +7,9 @@ BIN := .venv/bin
 COLAB := .venv-colab
 PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
+NODE := .venv/node/.ready
 BOOK := _build/html/index.html
-SOURCES := _config.yml _toc.yml references.bib $(wildcard book/*.py book/static/* book/templates/*) \
+SOURCES := _config.yml _toc.yml references.bib $(shell find book -type f -not -path '*/__pycache__/*') \
 	$(wildcard chapters/*.ipynb) $(wildcard chapters/*.md) $(wildcard assets/*)
 
 # Kernels keep their state (history, profile) out of the home directory, and read no settings there
@@ -66,7 +67,9 @@ clean: ## remove all that was built (not .venv)
 
 # The parts of `make test`, each also a target of its own.
 
-ELSEWHERE := book/test_pages.py book/test_theme.py book/test_search.py book/test_colab.py explorer/test_lab.py
+IN_BROWSER := explorer/test_lab.py book/test_pages.py book/test_theme.py book/test_search.py \
+	page_python/test_exercises.py page_python/test_playground.py
+ELSEWHERE := $(IN_BROWSER) book/test_colab.py
 
 # Colab's versions have no builds for a newer one: said now, and not after all other tests.
 python: $(READY)
@@ -83,7 +86,7 @@ style: $(READY)
 	@echo "== style"
 	@$(BIN)/ruff check .
 
-unit: bubblewrap
+unit: bubblewrap $(NODE)
 	@echo "== lrcore, the package, the notebooks' form"
 	@$(PYTEST) tests $(ELSEWHERE:%=--ignore tests/%) -n 2 --dist loadfile
 
@@ -93,7 +96,7 @@ notebooks: $(READY)
 
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
-	@$(PYTEST) tests/explorer/test_lab.py tests/book/test_pages.py tests/book/test_theme.py tests/book/test_search.py -n 2 --dist loadgroup
+	@$(PYTEST) $(IN_BROWSER:%=tests/%) -n 2 --dist loadgroup
 
 # The packages there are older, and other packages warn that they are.
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has
@@ -101,7 +104,7 @@ test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versio
 	@$(FORKED:$(BIN)%=$(COLAB)/bin%) $(COLAB)/bin/python -m pytest --timeout=600 -W ignore::DeprecationWarning -n 2 \
 	  tests/book/test_colab.py tests/explorer/test_live.py
 
-$(BOOK): $(READY) $(SOURCES)
+$(BOOK): $(READY) $(NODE) $(SOURCES)
 	@rm -rf _build/html
 	@$(BIN)/jupyter-book build . --all -n -W --keep-going
 
@@ -119,6 +122,15 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import matplotlib.font_manager'
+	@touch $@
+
+# What of the pages is no Python comes from npm, by way of the Node that lies in .venv.
+$(NODE): book/page_python/package.json book/page_python/package-lock.json $(READY)
+	@echo "Installing what the pages need of npm into .venv/node"
+	@mkdir -p .venv/node
+	@cp book/page_python/package.json book/page_python/package-lock.json .venv/node
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund \
+	  --loglevel=error || { echo "The npm packages could not be installed: see above. It takes a network." >&2; exit 1; }
 	@touch $@
 
 # The same for Colab's versions. --no-deps: the list is complete, and one of its packages asks for

@@ -1,6 +1,5 @@
 """Checks for the exercises: they say where an answer first goes wrong, not only that it does."""
 
-import inspect
 import math
 
 TOLERANCE = 1e-6  # float32 has seven digits, and who rounds to six is right too
@@ -71,10 +70,8 @@ def mistake(answer, expected, tolerance=TOLERANCE, start=0):
 
 
 def _takes_nothing(function):
-    try:
-        return not inspect.signature(function).parameters
-    except (TypeError, ValueError):  # some built-in functions do not tell
-        return False
+    code = getattr(function, "__code__", None)  # built-in functions and objects have none
+    return getattr(code, "co_argcount", 1) == 0
 
 
 def _ask(function, start, count):

@@ -364,12 +364,12 @@ PLANS = {
         ),
         Plan(
             "demo",
-            "a constant rate against cosine on the sample (about a minute on a CPU)",
+            "a constant rate against cosine on the sample (half a minute on a CPU)",
             **SMALL,
             data="sample",
             schedulers=("constant", "cosine_annealing_lr"),
             rates=(0.05,),
-            fair={8: 3},
+            fair={4: 3},
         ),
     ]
 }

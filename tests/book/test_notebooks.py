@@ -16,6 +16,8 @@ import repository
 import yaml
 from conftest import ROOT
 
+from book.page_python.exercises import exercises as page_exercises
+
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 # No scheduler is at home on these pages: the anatomy and the exercises are asked of the others.
 NOT_A_SCHEDULER = {"index", "cifar_comparison", "cheat_sheet", "glossary"}
@@ -34,7 +36,8 @@ MANY_LINES = 20  # of a code cell; one cell of a notebook may be longer
 ALT_LENGTH = (40, 400)  # characters: says what the figure shows, without retelling the text
 # All hide something from a reader of the page. There is none that keeps nbval from comparing a
 # visible output.
-TAGS = {"hide-cell", "hide-input", "hide-output", "remove-cell", "remove-input", "nbval-skip"}
+TAGS = {"hide-input", "hide-output", "remove-cell", "remove-input", "nbval-skip"}
+TAGS |= {"colab"}  # an exercise that a page cannot run
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 TIMING = re.compile(r"wall time|cpu times|per loop|\d ?[mµun]s ±", re.IGNORECASE)
 
@@ -189,29 +192,22 @@ def anatomy(notebook):
 
 
 def exercises(notebook):
-    """Each exercise: a heading, a cell that checks an answer still to be given, a solution."""
-    parts = {}
-    title = ""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            for level, text in headings(cell):
-                title = text if level == 3 and text.startswith("Exercise") else ""
-        elif title:
-            parts.setdefault(title, []).append(cell)
+    """Each exercise: a cell that checks an answer still to be given, a hint, a solution."""
     found = []
-    if len(parts) < EXERCISES:
-        found.append(f"{len(parts)} exercises with code; at least {EXERCISES} are needed")
-    for title, cells in parts.items():
-        folded = [cell for cell in cells if "hide-cell" in tags(cell)]
-        asked = [cell for cell in cells if "hide-cell" not in tags(cell)]
-        if not any("check(" in cell.source for cell in asked):
+    given = page_exercises(notebook)
+    if len(given) < EXERCISES:
+        found.append(f"{len(given)} exercises; at least {EXERCISES} are needed")
+    outputs = {cell.source: printed(cell) for cell in all_code(notebook)}
+    for exercise in given:
+        title = f"Exercise {exercise.number}"
+        if not any("check(" in source for source in exercise.starter):
             found.append(f"{title}: no cell that checks the reader's answer")
-        if any("Correct" in printed(cell) for cell in asked):
+        if any("Correct" in outputs[source] for source in exercise.starter):
             found.append(f"{title}: is solved before the reader begins")
-        if not folded or not folded[-1].source.startswith("# Solution"):
-            found.append(f"{title}: no hide-cell cell that starts with # Solution")
-        elif not re.search(r"^Correct", printed(folded[-1]), re.MULTILINE):
-            found.append(f"{title}: its solution does not print Correct")
+        if not exercise.hint:
+            found.append(f"{title}: has no hint")
+        if not exercise.solution.startswith("# Solution"):
+            found.append(f"{title}: no folded solution that starts with # Solution")
     return found
 
 
@@ -304,13 +300,18 @@ def drop_section(notebook):
 
 
 def drop_solution(notebook):
-    notebook.cells = [cell for cell in notebook.cells if "hide-cell" not in tags(cell)]
+    notebook.cells = [cell for cell in notebook.cells if 'class="solution"' not in cell.source]
 
 
-def spoil_solution(notebook):
-    for cell in notebook.cells:
-        if "hide-cell" in tags(cell):
-            cell.outputs = []
+def drop_hint(notebook):
+    notebook.cells = [cell for cell in notebook.cells if 'class="hint"' not in cell.source]
+
+
+def solve(notebook):
+    for cell in all_code(notebook):
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                output.text = output.text.replace("Not yet", "Correct")
 
 
 def write_long_cells(notebook):
@@ -336,7 +337,8 @@ def write_long_cells(notebook):
         (show_axes, "shows the axes in words"),
         (drop_section, "sections are"),
         (drop_solution, "# Solution"),
-        (spoil_solution, "does not print Correct"),
+        (drop_hint, "has no hint"),
+        (solve, "solved before the reader begins"),
         (write_long_cells, "longer than 20 lines"),
     ],
 )

@@ -205,3 +205,9 @@ def test_a_function_is_asked_once_for_each_step_in_order():
     asked = []
     check(lambda t: asked.append(t) or halve(t), [halve(t) for t in range(5)])
     assert asked == [0, 1, 2, 3, 4]
+
+
+def test_it_needs_math_alone(root):
+    """A page runs it, in a Python that has little else."""
+    lines = (root / "lrcore" / "checks.py").read_text().splitlines()
+    assert [line for line in lines if line.startswith(("import", "from"))] == ["import math"]

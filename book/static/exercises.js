@@ -1,0 +1,173 @@
+// Exercises that are answered in the page. The cell for the answer becomes an editor when a reader
+// touches it; Check runs it with what the exercise needs of the chapter, and tells what is wrong.
+(() => {
+  "use strict";
+  const data = document.getElementById("lr-exercises");
+  if (!data) return;
+  const MARGIN = { left: 48, right: 10, top: 10, bottom: 30 };
+  // After the reader's cells: what the last check compared.
+  const REPORT = ["report", "import lrcore\n_result = lrcore.compared_as_json()"];
+
+  // The path of a curve; null stands for what is no number.
+  function path(curve, x, y) {
+    let pen = "M";
+    return curve.map((value, t) => {
+      const point = value === null ? "" : `${pen}${x(t)} ${y(value)}`;
+      pen = value === null ? "M" : "L";
+      return point;
+    }).join(" ");
+  }
+
+  // The reader's rates and the expected ones.
+  function draw(svg, [given, expected]) {
+    const { left, right, top, bottom } = MARGIN;
+    const { clientWidth: width, clientHeight: height } = svg;
+    const all = [...given, ...expected].filter((value) => value !== null);
+    const low = Math.min(0, ...all), high = Math.max(...all, low + 1e-12);
+    const last = Math.max(given.length, expected.length, 2) - 1;
+    const x = (t) => left + ((width - left - right) * t) / last;
+    const y = (value) => top + (height - top - bottom) * (1 - (value - low) / (high - low));
+    const lines = [low, (low + high) / 2, high].map((value) =>
+      `<line class="lr-grid" x1="${left}" x2="${width - right}" y1="${y(value)}" y2="${y(value)}"/>` +
+      `<text x="${left - 6}" y="${y(value) + 4}" text-anchor="end">${Number(value.toPrecision(3))}</text>`);
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.innerHTML = lines.join("") +
+      `<text x="${left}" y="${height - 8}">step 0</text>` +
+      `<text x="${width - right}" y="${height - 8}" text-anchor="end">step ${last}</text>` +
+      `<path class="lr-given" d="${path(given, x, y)}"/>` +
+      `<path class="lr-expected" d="${path(expected, x, y)}"/>`;
+  }
+
+  // What a reader wrote stays on the device; where it may not, it stays while the page is open.
+  const kept = {
+    key: (number) => `lr-answer:${document.body.dataset.page}:${number}`,
+    get(number) {
+      try { return localStorage.getItem(this.key(number)); } catch { return null; }
+    },
+    put(number, text) {
+      try { localStorage.setItem(this.key(number), text); } catch { /* a page without a store */ }
+    },
+    drop(number) {
+      try { localStorage.removeItem(this.key(number)); } catch { /* the same */ }
+    },
+  };
+
+  const PANEL = `<div class="lr-buttons">
+<button type="button" class="lr-check">Check</button>
+<button type="button" class="lr-again">Start again</button>
+<kbd>Ctrl+Enter</kbd></div>
+<pre class="lr-told" role="status" hidden></pre>
+<figure class="lr-compared" hidden><svg role="img" aria-label="Your rates and the expected rates"></svg>
+<figcaption><span class="lr-given-key">yours</span> <span class="lr-expected-key">expected</span></figcaption></figure>`;
+
+  function start({ number, before, starter }, section) {
+    const cell = section.querySelector(":scope > .cell");
+    const shown = cell.querySelector(".cell_input");
+    const box = document.createElement("div");
+    box.className = "lr-exercise";
+    shown.replaceWith(box);
+    box.append(shown);
+    box.insertAdjacentHTML("beforeend", PANEL);
+    const find = (selector) => box.querySelector(selector);
+    const told = find(".lr-told"), figure = find(".lr-compared"), button = find(".lr-check");
+    const [answer, ...rest] = starter;
+    let opening = null;
+
+    async function open() {
+      window.lrPython.warm();
+      if (!window.lrEditor) await window.lrPython.load("page_python_editor.js");
+      const place = document.createElement("div");
+      place.className = "lr-editor";
+      shown.replaceWith(place);
+      return window.lrEditor(place, {
+        text: kept.get(number) ?? answer,
+        label: `Your answer to exercise ${number}`,
+        onChange: (text) => kept.put(number, text),
+        onRun: check,
+      });
+    }
+    const editor = () => {
+      opening ??= open();
+      opening.catch(() => { opening = null; });
+      return opening;
+    };
+
+    function tell(text, right = false) {
+      told.hidden = false;
+      told.textContent = text;
+      told.classList.toggle("lr-correct", right);
+    }
+
+    async function check() {
+      button.disabled = true;
+      try {
+        const written = await editor();
+        cell.querySelector(".cell_output")?.remove(); // it tells of the answer as published
+        const checks = rest.map((code) => ["check", code]);
+        const result = await window.lrPython.run(
+          [["before", before], ["answer", written.text()], ...checks, REPORT]);
+        const { text, line } = window.lrPython.explain(result);
+        const right = !result.error && /^Correct/m.test(text) && !/^Not yet/m.test(text);
+        tell(text || "Nothing was checked: the call of check is missing.", right);
+        written.mark(line);
+        const curves = JSON.parse(result.result || "null");
+        figure.hidden = !curves;
+        if (curves) draw(find("svg"), curves);
+      } catch (error) {
+        tell(`Python could not start in this browser: ${error.message}. Open the chapter in Colab.`);
+      }
+      button.disabled = false;
+      box.dataset.checks = Number(box.dataset.checks ?? 0) + 1;
+    }
+
+    async function again() {
+      kept.drop(number);
+      const written = await editor();
+      written.put(answer);
+      kept.drop(number); // putting it there kept it
+      told.hidden = figure.hidden = true;
+      written.focus();
+    }
+
+    const touch = async () => (await editor()).focus();
+    shown.addEventListener("click", touch);
+    const link = document.createElement("button"); // for the keyboard
+    link.type = "button";
+    link.className = "lr-open";
+    link.textContent = "Answer here";
+    link.addEventListener("click", () => { link.remove(); touch(); });
+    find(".lr-buttons").prepend(link);
+    shown.addEventListener("click", () => link.remove());
+    button.addEventListener("click", () => { link.remove(); check(); });
+    find(".lr-again").addEventListener("click", () => { link.remove(); again(); });
+    if (kept.get(number) !== null) {
+      // an answer of an earlier day is shown when it comes near
+      new IntersectionObserver(([entry], observer) => {
+        if (!entry.isIntersecting) return;
+        observer.disconnect();
+        link.remove();
+        editor();
+      }, { rootMargin: "200px" }).observe(box);
+    }
+    box.dataset.ready = "true";
+  }
+
+  // What trains a network does not run in a page.
+  function offerColab(section) {
+    const colab = document.querySelector('.header-article a[href*="colab."]');
+    const note = document.createElement("p");
+    note.className = "lr-needs-colab";
+    note.append("This exercise needs more than a page has (PyTorch's tensors, the recorded runs). ");
+    if (colab) {
+      const link = Object.assign(document.createElement("a"), { href: colab.href, textContent: "Open the chapter in Colab" });
+      note.append(link, ".");
+    }
+    section.querySelector(":scope > .cell").before(note);
+  }
+
+  for (const exercise of JSON.parse(data.textContent)) {
+    const section = document.getElementById(`exercise-${exercise.number}`);
+    if (exercise.colab) offerColab(section);
+    else start(exercise, section);
+  }
+})();

@@ -1,0 +1,317 @@
+"""The playground in the built book, opened from disk: written, moved, pinned, linked and drawn."""
+
+import json
+import math
+import re
+
+import pytest
+from conftest import ROOT
+from playwright.sync_api import expect
+from programs import run_program
+from torch.optim import lr_scheduler
+
+from book.page_python.examples import EXAMPLES
+from lrcore import toy, trace
+
+PAGE = ROOT / "_build" / "html" / "chapters" / "playground.html"
+CURVES = "() => document.querySelector('#lr-playground').lrCurves"
+# all tests in one process, beside the pages' (see conftest.py)
+here = pytest.mark.parametrize("name", ["playground.html"])
+
+
+def open_playground(context, fragment=""):
+    page = context.new_page()
+    page.trouble = []
+    page.on("pageerror", lambda error: page.trouble.append(str(error)))
+    page.on("request", lambda r: r.url.startswith("http") and page.trouble.append(r.url))
+    page.goto(PAGE.as_uri() + fragment)
+    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    return page
+
+
+@pytest.fixture
+def context(browser):
+    made = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context):
+    opened = open_playground(context)
+    yield opened
+    assert not opened.trouble
+
+
+def after(page, action):
+    """Do something that computes, and wait until it is drawn."""
+    root = page.locator("#lr-playground")
+    before = int(root.get_attribute("data-computed") or 0)
+    action()
+    page.wait_for_function(
+        "n => Number(document.querySelector('#lr-playground').dataset.computed) > n", arg=before
+    )
+    return page.evaluate(CURVES)
+
+
+def write(page, code):
+    def action():
+        page.locator("#lr-playground .cm-content").click()
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text(code)
+
+    return after(page, action)
+
+
+def told(page):
+    return page.locator("#lr-playground .lr-told").inner_text()
+
+
+def move(page, name, value):
+    return after(page, lambda: page.locator(f'#lr-playground [name="{name}"]').fill(str(value)))
+
+
+def in_cpython(code, steps=100, lr=0.5, **values):
+    """Rates and momenta of the code with the real torch."""
+    names = {}
+    exec(code, names)
+    if "rate" in names:
+        return [names["rate"](t, **values) for t in range(steps)], None
+    plateau = "ReduceLROnPlateau" in code
+    metrics = toy.validation_loss if plateau else None
+    return trace(lambda o: names["scheduler"](o, **values), steps, lr, metrics)
+
+
+@here
+def test_every_example_has_the_curves_of_the_real_torch(name, page):
+    menu = page.locator("#lr-playground .lr-example")
+    for example, code in EXAMPLES.items():
+        curves = after(page, lambda example=example: menu.select_option(example)) or {}
+        if curves.get("of", {}).get("code") != code:  # the first one was there already
+            curves = page.evaluate(CURVES)
+        assert curves["of"]["code"] == code
+        rates, momenta = in_cpython(code)
+        assert curves["rate"] == pytest.approx(rates, rel=1e-12, abs=1e-15), example
+        assert curves["loss"] == pytest.approx(toy.expected_losses(rates), rel=1e-9)
+        run = [w for place in curves["path"] for w in place]
+        assert run == pytest.approx([w for place in toy.noisy_path(rates) for w in place], rel=1e-9)
+        if momenta and min(momenta) < max(momenta):
+            assert curves["momentum"] == pytest.approx(momenta)
+        else:
+            assert curves["momentum"] is None
+        assert page.locator('svg[data-panel="momentum"]').is_visible() == bool(curves["momentum"])
+
+
+@here
+def test_each_number_is_a_slider_that_moves_the_curve(name, page):
+    code = "def rate(t, peak=0.5, warmup=10, name='x', end=100):\n    return peak * min(1, t / warmup)\n"
+    write(page, code)
+    sliders = page.locator("#lr-playground .lr-controls input[type=range]")
+    assert [s.get_attribute("name") for s in sliders.all()] == ["peak", "warmup", "end"]
+    curves = move(page, "warmup", 4)
+    assert curves["rate"] == pytest.approx([0.5 * min(1, t / 4) for t in range(100)])
+    curves = move(page, "peak", 0.25)
+    assert curves["rate"][50] == 0.25
+    curves = after(page, lambda: page.locator("#lr-play-steps").fill("30"))
+    assert len(curves["rate"]) == 30
+    # the reader's settings stay when the code changes elsewhere
+    curves = write(page, code + "# a comment\n")
+    assert curves["rate"] == pytest.approx([0.25 * min(1, t / 4) for t in range(30)])
+
+
+@here
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("def rate(t):\n    return 1 / (t - 3)\n", "Line 2: ZeroDivisionError: division by zero"),
+        ("def rate(t)\n    return 1\n", "Line 1: SyntaxError: invalid syntax"),
+        ("def rate(t):\n    pass\n", "rate(0) gives None, which is no number"),
+        ("def rate(t):\n    return float('nan')\n", "the rate of step 0 is nan"),
+        ("x = 1\n", "write a function scheduler(optimizer, ...) or rate(t, ...)"),
+        ("def scheduler(optimizer):\n    pass\n", "must return a scheduler, not None"),
+        ("def rate(t):\n    while True:\n        pass\n", "Is there a loop that never ends?"),
+        ("x = []\nwhile True:\n    x.append(x)\n", ""),
+        ("while True:\n    print('on and on')\n", "Is there a loop that never ends?"),
+        ("import numpy\n", "open the chapter in Colab"),
+        ("not Python at all", "Line 1: SyntaxError: invalid syntax"),
+    ],
+)
+def test_what_does_not_work_is_told_and_the_last_curve_stays(name, page, code, says):
+    before = page.evaluate(CURVES)["rate"]
+    write(page, code)
+    assert says in told(page) and told(page)
+    assert page.evaluate(CURVES)["rate"] == before
+    assert page.locator(".cm-content").inner_text().strip() == code.strip()
+    fine = "def rate(t):\n    return 0.25\n"
+    assert write(page, fine)["rate"] == [0.25] * 100
+
+
+@here
+def test_a_link_holds_code_sliders_and_pins(name, page, context):
+    page.locator(".lr-example").select_option("warm-up, stable, decay (1 - sqrt)")
+    move(page, "warmup", 7)
+    page.locator(".lr-pin").click()
+    page.locator(".lr-name").fill("mine é <b>")
+    write(page, "def rate(t, c=0.125):\n    return c  # é\n")
+    move(page, "c", 0.2)
+    page.locator(".lr-pin").click()
+    page.locator(".lr-link").click()
+    address = page.url
+    assert "#s=" in address and len(address) < 2000
+
+    other = open_playground(context.browser.new_context(), "#" + address.partition("#")[2])
+    assert other.evaluate(CURVES)["rate"] == [0.2] * 100
+    assert other.locator(".cm-content").inner_text().strip().endswith("return c  # é")
+    names = [entry.input_value() for entry in other.locator(".lr-name").all()]
+    assert names == ["mine é <b>", "my schedule: c=0.2"]
+    wanted, _ = in_cpython(EXAMPLES["warm-up, stable, decay (1 - sqrt)"], warmup=7)
+    curves = after(other, lambda: other.locator(".lr-back").first.click())
+    assert curves["rate"] == pytest.approx(wanted)
+    other.locator(".lr-unpin").first.click()
+    assert other.locator(".lr-name").count() == 1
+    assert not other.trouble
+    other.context.close()
+
+
+@here
+@pytest.mark.parametrize(
+    "fragment",
+    ["#s=", "#s=abc", "#s=%", "#s=" + "A" * 500, "#s=q1YqSy0qzszPU7KqBQA", "#s=N4", "#other"],
+)
+def test_a_link_that_is_broken_is_told(name, context, fragment):
+    page = open_playground(context, fragment)
+    assert ("cannot be read" in told(page)) == fragment.startswith("#s=")
+    assert len(page.evaluate(CURVES)["rate"]) == 100
+    assert not page.trouble
+
+
+@here
+def test_what_was_written_is_there_again(name, page, context):
+    write(page, "def rate(t):\n    return 0.0625\n")
+    other = open_playground(context)
+    assert other.evaluate(CURVES)["rate"] == [0.0625] * 100
+
+
+def draw(page, points):
+    """Draw a line through points, as (step, rate), with the mouse."""
+    panel = page.locator('svg[data-panel="rate"]')
+    panel.scroll_into_view_if_needed()
+    box = panel.bounding_box()
+    data = panel.evaluate("svg => ({...svg.dataset})")
+    data = {
+        key: float(data[key]) for key in ("left", "top", "width", "height", "xmax", "ymin", "ymax")
+    }
+
+    def place(step, rate):
+        x = box["x"] + data["left"] + data["width"] * step / data["xmax"]
+        part = (rate - data["ymin"]) / (data["ymax"] - data["ymin"])
+        return x, box["y"] + data["top"] + data["height"] * (1 - part)
+
+    page.mouse.move(*place(*points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*place(*point), steps=8)
+    page.mouse.up()
+    page.wait_for_function("() => document.querySelector('.lr-score').dataset.judged")
+
+
+@here
+def test_a_drawn_schedule_is_judged_against_the_best_cosine(name, page):
+    page.locator(".lr-draw").click()
+    draw(page, [(0, 0.5), (60, 0.5), (99, 0.02)])
+    curves = page.evaluate(CURVES)
+    assert max(abs(a - b) for a, b in zip(curves["rate"][:60], [0.5] * 60, strict=True)) < 0.03
+    assert curves["rate"][99] < 0.06
+    score = page.locator(".lr-score").inner_text()
+    losses = toy.expected_losses(curves["rate"])
+    assert f"expected loss of {losses[-1]:.3g}" in score
+    peak, best = map(float, re.findall(r"rate of ([\d.]+) and ends at ([\d.]+)", score)[0])
+    finals = [
+        toy.expected_losses([p * (1 + math.cos(math.pi * t / 100)) / 2 for t in range(100)])[-1]
+        for p in [0.05 * i for i in range(1, 50)]
+    ]
+    assert best <= min(finals) + 5e-5 and best == pytest.approx(min(finals), rel=0.01)
+    assert ("you beat it" in score) == (losses[-1] < best)
+    # the drawing is in the link too
+    page.locator(".lr-link").click()
+    other = open_playground(page.context, "#" + page.url.partition("#")[2])
+    assert other.evaluate(CURVES)["rate"] == pytest.approx(curves["rate"])
+
+
+@here
+@pytest.mark.parametrize(
+    ("run", "steps"),
+    [
+        ({"images": 1000, "batch size": 100, "epochs": 3}, 30),
+        ({"images": 1001, "batch size": 100, "epochs": 3, "accumulation": 4}, 9),
+        ({"images": 1000, "batch size": 25, "epochs": 2, "processes": 4}, 20),
+        ({"images": 10, "batch size": 100, "epochs": 5, "accumulation": 8}, 5),
+    ],
+)
+def test_a_run_is_counted_fitted_and_given_back_as_a_program(name, page, run, steps):
+    page.locator(".lr-run summary").click()
+    for field, value in run.items():
+        page.locator(f'.lr-run-form [name="{field}"]').fill(str(value))
+    note = page.locator(".lr-run-told")
+    assert f"{steps} in all" in note.inner_text()
+    assert f"end=100, but the run has {steps} optimizer steps" in note.inner_text()
+    move(page, "warmup", 2)
+    after(page, lambda: page.locator(".lr-fit").click())
+    assert "but the run has" not in note.inner_text()
+    curves = page.evaluate(CURVES)
+    rows, error = run_program(page.locator(".lr-code").inner_text())
+    assert error is None and len(rows) == steps == len(curves["rate"])
+    assert [rate for (rate,) in rows] == pytest.approx(curves["rate"])
+    labels = page.locator('svg[data-panel="rate"] .lr-epochs text').all_inner_texts()
+    assert labels[:2] == ["epoch 0", "1"] and len(labels) == run["epochs"] + 1
+
+
+@here
+def test_a_schedule_that_does_not_fit_the_run_is_told(name, page):
+    page.locator(".lr-run summary").click()
+    for field, value in {"images": 1000, "batch size": 100, "epochs": 20}.items():
+        page.locator(f'.lr-run-form [name="{field}"]').fill(str(value))
+    note = page.locator(".lr-run-told")
+    write(page, "def rate(t, full=50):\n    return 0.5 * max(0, 1 - t / full)\n")
+    after(page, lambda: page.locator(".lr-fit").click())
+    assert "From step 50 on the rate stays at 0" in note.inner_text()
+    move(page, "full", 100)
+    write(page, "def rate(t, full=1000):\n    return 0.5 * max(0, 1 - t / full)\n")
+    assert "still above half of its highest" in note.inner_text()
+    for bad in ("0", "-3", "1.5", ""):
+        page.locator('.lr-run-form [name="epochs"]').fill(bad)
+        assert "allowed is a whole number from 1" in note.inner_text()
+
+
+@here
+def test_programs_of_both_kinds_run_as_copied(name, page):
+    page.locator(".lr-run summary").click()
+    for example, code in EXAMPLES.items():
+        after(page, lambda example=example: page.locator(".lr-example").select_option(example))
+        for field, value in {"images": 1000, "batch size": 100, "epochs": 10}.items():
+            page.locator(f'.lr-run-form [name="{field}"]').fill(str(value))
+        text = page.locator(".lr-code").inner_text()
+        rows, error = run_program(text)
+        assert error is None and len(rows) == 100, (example, error)
+        if "ReduceLROnPlateau" not in code:
+            rates, _ = in_cpython(code)
+            assert [rate for (rate,) in rows] == pytest.approx(rates)
+    assert "LRScheduler" in lr_scheduler.__all__
+
+
+@here
+def test_on_a_phone(name, browser):
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    context = browser.new_context(**phone)
+    page = open_playground(context)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for button in page.locator("#lr-playground button:visible, #lr-playground select").all():
+        box = button.bounding_box()
+        assert min(box["width"], box["height"]) >= 24
+    context.close()
+
+
+def test_the_examples_are_in_the_page():
+    html = PAGE.read_text()
+    data = re.search(r'<script type="application/json" id="lr-examples">(.*?)</script>', html)
+    assert json.loads(data[1]) == EXAMPLES
