@@ -305,7 +305,8 @@ def restart_cycle(t, T_0, T_mult, T_up):
     """
     if T_mult < 1 or T_up < 0 or T_0 <= T_up:
         raise ValueError(
-            f"T_0={T_0}, T_mult={T_mult}, T_up={T_up}: allowed is T_mult >= 1 and 0 <= T_up < T_0"
+            f"T_0={T_0}, T_mult={T_mult}, T_up={T_up}: "
+            "allowed is T_mult >= 1 and 0 <= T_up < T_0"
         )
     if T_mult == 1:
         return [t // T_0, t % T_0, T_0]
@@ -322,7 +323,13 @@ def restart_cycle(t, T_0, T_mult, T_up):
 
 
 def cyclic_lr(
-    t, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular", gamma=1.0
+    t,
+    base_lr,
+    max_lr,
+    step_size_up=2000,
+    step_size_down=None,
+    mode="triangular",
+    gamma=1.0,
 ):
     """Rate of CyclicLR after t calls of scheduler.step().
 
@@ -331,7 +338,8 @@ def cyclic_lr(
 
     Args:
         t: calls of scheduler.step() so far, 0 or more.
-        base_lr: the lowest rate. It is CyclicLR's own: it ignores the optimizer's.
+        base_lr: the lowest rate, CyclicLR's own. It ignores the optimizer's `lr`; but where an
+            earlier scheduler left `initial_lr` in the group, call 0 starts from that instead.
         max_lr: the highest rate.
         step_size_up: calls from the foot of a triangle to its top.
         step_size_down: calls from there to the next foot; None: step_size_up.
@@ -395,7 +403,7 @@ def cyclic_momentum(
 
 
 def cyclic_height(t, step_size_up, step_size_down, mode, gamma):
-    """Height of CyclicLR's triangle at step t: 0 at its foot, 1 at the top of the first one.
+    """Height of CyclicLR's triangle: 0 at its foot, 1 at the top of the first one.
 
     Args:
         t: steps so far, 0 or more.
@@ -418,7 +426,10 @@ def cyclic_height(t, step_size_up, step_size_down, mode, gamma):
     down = step_size_up if step_size_down is None else step_size_down
     period = step_size_up + down
     position = t % period
-    height = position / step_size_up if position <= step_size_up else (period - position) / down
+    if position <= step_size_up:
+        height = position / step_size_up
+    else:
+        height = (period - position) / down
     if mode == "triangular2":
         return height * 0.5 ** (t // period)
     if mode == "exp_range":
@@ -436,7 +447,7 @@ def one_cycle_lr(
     final_div_factor=1e4,
     three_phase=False,
 ):
-    """Rate of OneCycleLR after t calls of scheduler.step(), ignoring the optimizer's own rate.
+    """Rate of OneCycleLR after t calls of scheduler.step(); the optimizer's has no say.
 
     Up to max_lr and down again. With three_phase it comes back to the first rate on the way down,
     after as many calls as it went up.
@@ -605,10 +616,12 @@ def reduce_lr_on_plateau(
     one_of("threshold_mode", threshold_mode, ["rel", "abs"])
     if len(metrics) < t:
         raise ValueError(f"metrics has {len(metrics)} values: allowed is t={t} or more")
-    sign = 1 if mode == "min" else -1  # to look for a maximum is to look for -metric's minimum
+    sign = 1 if mode == "min" else -1  # a maximum is the minimum of -metric
     lr, best, bad, resting = base_lr, sign * math.inf, 0, 0
     for k in range(t):
-        goal = best * (1 - sign * threshold) if threshold_mode == "rel" else best - sign * threshold
+        goal = best - sign * threshold
+        if threshold_mode == "rel":
+            goal = best * (1 - sign * threshold)
         if sign * metrics[k] < sign * goal:
             best = metrics[k]
             bad = 0

@@ -20,7 +20,7 @@ CODE = re.compile(r"^```python\n(.+?)^```$", re.M | re.S)
 
 class Exercise(NamedTuple):
     number: int
-    starter: list  # sources of its cells; the first is the one that the reader edits
+    starter: str  # the cell that the reader edits
     hint: str  # these two are "" where the notebook has none
     solution: str
     context: str  # what must run before, as CPython has it
@@ -47,7 +47,7 @@ def exercises(notebook):
                     earlier.append(found[-1].solution)
         elif cell["cell_type"] == "code" and "%pip" not in source:
             if inside and found:
-                found[-1].starter.append(source)
+                found[-1].starter += source
                 found[-1].colab |= "colab" in tags
             earlier.append(source)
     return [draft.finish() for draft in found]
@@ -58,18 +58,22 @@ class Draft:
 
     def __init__(self, number, earlier):
         self.number, self.earlier = number, earlier
-        self.starter, self.hint, self.solution, self.colab = [], "", "", False
+        self.starter, self.hint, self.solution, self.colab = "", "", "", False
 
     def finish(self):
-        own = [*self.starter, self.solution]
+        own = [self.starter, self.solution]
         context = "" if self.colab else context_of(own, self.earlier)
         return Exercise(self.number, self.starter, self.hint, self.solution, context, self.colab)
 
 
 def context_of(own, earlier):
-    """The statements of the cells `earlier` that the cells `own` need, as source."""
+    """The statements of the cells `earlier` that the cells `own` need, as source.
+
+    And what a reader may need: all that they imported of torch's schedulers.
+    """
     statements = [Statement(node) for cell in earlier for node in parts(cell)]
-    kept, seen = set(), set()
+    kept = {i for i, statement in enumerate(statements) if statement.is_at_hand}
+    seen = set()
     todo = [(name, len(statements)) for name in missing(own)]
     while todo:
         name, end = asked = todo.pop()
@@ -118,6 +122,7 @@ class Statement:
         self.node = node
         self.is_late = isinstance(node, (ast.FunctionDef, ast.ClassDef))
         self.is_loop = isinstance(node, (ast.For, ast.While))
+        self.is_at_hand = getattr(node, "module", "") == "torch.optim.lr_scheduler"
         code = compile(ast.fix_missing_locations(ast.Module([node], [])), "cell", "exec")
         used, made = names(code)
         self.makes = made

@@ -359,7 +359,7 @@ def measured(*schedulers):
                     "seeds": len(own),
                     "scheduler": scheduler,
                     "accuracy": f"{own.accuracy.mean():.1f}",
-                    "against cosine": "" if line is None else in_points(line),
+                    "against cosine": "" if line is None else _in_points(line),
                     "verdict": "" if line is None else line.verdict,
                 }
             )
@@ -370,7 +370,7 @@ def measured(*schedulers):
     return pd.DataFrame(found)
 
 
-def in_points(line):
+def _in_points(line):
     return f"{line.difference:+.2f} ({line.low_all:+.2f} to {line.high_all:+.2f})"
 
 

@@ -186,7 +186,7 @@ PRINTED = """() => ({
   dark: [document.body, ...document.querySelectorAll('pre, .cell, table')]
     .map(e => getComputedStyle(e).backgroundColor.match(/[\\d.]+/g).map(Number))
     .filter(([r, g, b, a]) => a !== 0 && Math.min(r, g, b) < 200).length,
-  folded: [...document.querySelectorAll('.tag_hide-cell, .tag_hide-output')]
+  folded: [...document.querySelectorAll('details.solution, .tag_hide-output')]
     .flatMap(e => [...e.querySelectorAll('pre')])
     .filter(e => !e.checkVisibility({ opacityProperty: true }) || !e.offsetHeight).length,
 })"""
@@ -203,7 +203,7 @@ def test_paper_holds_all_of_a_page(name, phone):
         phone.emulate_media(media="screen")
         phone.set_viewport_size(PHONE["viewport"])
     expect(phone.locator("html")).to_have_attribute("data-theme", "dark")
-    assert phone.locator(".tag_hide-cell details[open]").count() == 0
+    assert phone.locator("details.solution[open]").count() == 0
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

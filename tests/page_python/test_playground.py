@@ -104,7 +104,8 @@ def test_every_example_has_the_curves_of_the_real_torch(name, page):
 
 @here
 def test_each_number_is_a_slider_that_moves_the_curve(name, page):
-    code = "def rate(t, peak=0.5, warmup=10, name='x', end=100):\n    return peak * min(1, t / warmup)\n"
+    code = "def rate(t, peak=0.5, warmup=10, name='x', end=100):\n"
+    code += "    return peak * min(1, t / warmup)\n"
     write(page, code)
     sliders = page.locator("#lr-playground .lr-controls input[type=range]")
     assert [s.get_attribute("name") for s in sliders.all()] == ["peak", "warmup", "end"]
