@@ -36,6 +36,7 @@ window.lrEditor = function (parent, { text, label, onChange, onRun }) {
       StreamLanguage.define(python),
       syntaxHighlighting(classHighlighter),
       EditorState.tabSize.of(4),
+      EditorView.lineWrapping,
       marked,
       EditorView.contentAttributes.of({
         "aria-label": label, autocapitalize: "off", autocorrect: "off", spellcheck: "false",

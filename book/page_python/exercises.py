@@ -145,25 +145,31 @@ def names(code, top=True):
 def shown_formulas(notebook):
     """The formulas that a notebook shows and one of its explorers follows: {name: ...}.
 
-    Of each its `source`, and what must run `before` it: what its module has, or earlier cells.
+    Of each its `source`, the `formula` of the explorer, which is the same one or calls it, and
+    what must run `before`.
     """
-    followed, shown, earlier = set(), {}, []
+    followed, shown, cells = set(), {}, []
     for cell in notebook["cells"]:
-        if cell["cell_type"] != "code":
-            continue
         source = "".join(cell["source"])
+        if cell["cell_type"] != "code" or "%pip" in source:
+            continue
+        cells.append(source)
         for output in cell["outputs"]:
             data = output.get("data", {})
             followed |= set(re.findall(r'data-formula="(\w+)"', "".join(data.get("text/html", ""))))
             text = CODE.search("".join(data.get("text/markdown", "")))
             name = text and re.match(r"def (\w+)\(", text[1])
-            if name and source.startswith("show_source("):
-                before = ported(ast.parse(context_of([text[1]], earlier)))
-                before = f"from lrcore.formulas import *\n{before}"
-                shown.setdefault(name[1], {"source": text[1].rstrip("\n"), "before": before})
-        if "%pip" not in source:
-            earlier.append(source)
-    return {name: formula for name, formula in shown.items() if name in followed}
+            if name and "show_source(" in source:
+                shown.setdefault(name[1], text[1].rstrip("\n"))
+    found = {}
+    for name, source in shown.items():
+        for formula in sorted(followed, key=lambda one: one != name):
+            needed = context_of([formula], cells)
+            if formula == name or re.search(rf"\b{name}\(", needed):
+                before = "from lrcore.formulas import *\n" + ported(ast.parse(needed))
+                found[name] = {"source": source, "formula": formula, "before": before}
+                break
+    return found
 
 
 def for_page(exercise):

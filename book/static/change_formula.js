@@ -59,7 +59,8 @@ _result = json.dumps(_rates)`;
         const call = explorer.dataset.call.replace(/\$\{(\w+)\}/g, (_, key) =>
           key === "metrics" ? JSON.stringify(metric) : texts[key]);
         const cells = functions.map(([, code]) => ["before", code]);
-        if (text !== known) cells.push(["before", before], ["answer", text]);
+        // the published formula must not answer for one that is called otherwise
+        if (text !== known) cells.push(["before", `${before}\nglobals().pop("${name}", None)`], ["answer", text]);
         known = text;
         const found = await session.ask([...cells, ["call", rates(call, texts.steps)]]);
         const failed = Boolean(found.error || found.endless);
@@ -124,7 +125,7 @@ _result = json.dumps(_rates)`;
   // The explorers stand in the page by now, and start when they are reached.
   addEventListener("DOMContentLoaded", () => {
     for (const [name, formula] of Object.entries(JSON.parse(data.textContent))) {
-      const explorer = document.querySelector(`.lr-explorer[data-formula="${name}"]`);
+      const explorer = document.querySelector(`.lr-explorer[data-formula="${formula.formula}"]`);
       const shown = [...document.querySelectorAll(".cell_output > .highlight-python")]
         .find((block) => block.textContent.trimStart().startsWith(`def ${name}(`));
       if (explorer && shown) offer(name, formula, shown, explorer);

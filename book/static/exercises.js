@@ -152,7 +152,7 @@
 
   // What trains a network does not run in a page.
   function offerColab(section) {
-    const colab = document.querySelector('.header-article a[href*="colab."]');
+    const colab = document.querySelector("a.btn-colab");
     const note = document.createElement("p");
     note.className = "lr-needs-colab";
     note.append("This exercise needs more than a page has (PyTorch's tensors, the recorded runs). ");

@@ -73,13 +73,16 @@
 
   const isScheduler = () => /^def scheduler\(/m.test(work.code);
 
-  // A slider for each number of the code. One that a reader moved stays where it is, as long as the
-  // code has its number.
-  let built = "";
+  // A slider for each number of the code. One that a reader moved stays where it is, until the code
+  // has another number there.
+  let built = "", defaults = {};
   function buildSliders() {
     const found = parameters(work.code);
     const key = JSON.stringify([found, isScheduler()]);
-    work.values = Object.fromEntries(found.map(([name, value]) => [name, work.values[name] ?? value]));
+    const moved = work.values;
+    const stays = (name, value) => name in moved && (defaults[name] ?? value) === value;
+    work.values = Object.fromEntries(found.map(([name, value]) => [name, stays(name, value) ? moved[name] : value]));
+    defaults = Object.fromEntries(found);
     if (key !== built) {
       const own = isScheduler() ? slider(" lr", work.lr, { min: 0.01, max: 2, step: 0.01 }, "lr of the optimizer") : "";
       form.innerHTML = own + found.map(([name, value, whole]) => slider(name, value, range(name, value, whole))).join("") +
@@ -542,6 +545,7 @@ for epoch in range(${run.epochs}):
   function take(what) {
     stopDrawing();
     work = { ...what, values: { ...what.values } };
+    defaults = {};
     editor?.put(work.code);
     clearTimeout(later); // what put told of
     buildSliders();

@@ -78,7 +78,7 @@ QUESTIONS = {
     "multiply the learning rate by 0.95 each epoch": "multiplicative_lr exponential_lr",
     "which scheduler should I use": "index cheat_sheet cifar_comparison",
     "best learning rate scheduler": "cifar_comparison",
-    "AdamW": "cifar_comparison",
+    "AdamW": "cifar_comparison linear_lr one_cycle_lr",
     "what is an epoch": "glossary stepping",
     "grade exercises": "teaching",
     "decrease learning rate over time": "glossary index",
@@ -89,7 +89,7 @@ QUESTIONS = {
     "bfloat16": "stepping_reference",
     "several processes": "stepping_reference",
     "playground": "playground",
-    "write my own schedule": "playground",
+    "draw a schedule": "playground",
     "scheduler called too many times": "one_cycle_lr",
     # misspelled, or not written out
     "cosine anealing": "cosine_annealing_lr",

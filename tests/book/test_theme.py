@@ -221,10 +221,13 @@ REQUESTS = 12
 @each(READ)
 def test_a_slider_comes_early(name, came):
     _, arrival = came
-    assert arrival.early <= arrival.sent <= 1000 * KILOBYTES
+    # the playground is there to run Python, and loads it at once
+    most = KILOBYTES + 120 * (name == "chapters/playground.html")
+    assert arrival.early <= arrival.sent <= 1000 * most
     assert arrival.requests <= REQUESTS or name == "search.html"
     assert arrival.shift < 0.05
-    assert (arrival.seconds is None) == (not SOUPS[name].select(".lr-explorer"))
+    moves = SOUPS[name].select(".lr-explorer, #lr-playground")
+    assert (arrival.seconds is None) == (not moves)
 
 
 @each(READ)
