@@ -124,12 +124,13 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -c 'import matplotlib.font_manager'
 	@touch $@
 
-# What of the pages is no Python comes from npm, by way of the Node that lies in .venv.
+# What of the pages is no Python comes from npm, by way of the Node that lies in .venv. It trusts the
+# certificates that the system trusts, as pip does.
 $(NODE): book/page_python/package.json book/page_python/package-lock.json $(READY)
 	@echo "Installing what the pages need of npm into .venv/node"
 	@mkdir -p .venv/node
 	@cp book/page_python/package.json book/page_python/package-lock.json .venv/node
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" NODE_OPTIONS=--use-system-ca $(BIN)/npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund \
 	  --loglevel=error || { echo "The npm packages could not be installed: see above. It takes a network." >&2; exit 1; }
 	@touch $@
 

@@ -382,7 +382,8 @@ def test_sequential_equals_torch(parts, lr, data):
     )
     assert error is None
     got = [formulas.sequential_lr(t, schedules, milestones) for t in range(600)]
-    assert_close(got, expected, floor=1e-12)
+    # torch adds up the roundings of its steps: a rate of 0.01 after some of 10 is off by 2e-11
+    assert_close(got, expected, floor=1e-11)
 
 
 @some
