@@ -9,8 +9,7 @@ import ast
 import importlib.util
 from pathlib import Path
 
-# What stand_ins/helpers.py has in place of modules that are not there.
-HELPERS = {"bisect_right", "Counter"}
+# Their imports go: what is used of them HEAD brings, with stand_ins/helpers.py.
 DROPPED_MODULES = {"__future__", "typing", "typing_extensions", "weakref", "functools", "bisect"}
 DROPPED_MODULES |= {"collections", "collections.abc"}
 HEAD = """import math
