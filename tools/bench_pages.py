@@ -62,7 +62,8 @@ def page_moves(pages, moves):
         for path in tqdm(pages, "pages", leave=False):
             page = browser.new_page()
             page.goto(path.as_uri())
-            for i, root in enumerate(page.query_selector_all(".lr-explorer"), start=1):
+            explorers = page.query_selector_all(".lr-explorer:not(#lr-playground)")
+            for i, root in enumerate(explorers, start=1):
                 found[f"{path.stem} {i}"] = root.evaluate(MOVES, moves)
             page.close()
         browser.close()
