@@ -226,8 +226,9 @@ def test_a_slider_comes_early(name, came):
     assert arrival.early <= arrival.sent <= 1000 * most
     assert arrival.requests <= REQUESTS or name == "search.html"
     assert arrival.shift < 0.05
-    moves = SOUPS[name].select(".lr-explorer, #lr-playground")
-    assert (arrival.seconds is None) == (not moves)
+    # the playground becomes ready later than the page has come: test_playground waits for it
+    if name != "chapters/playground.html":
+        assert (arrival.seconds is None) == (not SOUPS[name].select(".lr-explorer"))
 
 
 @each(READ)
