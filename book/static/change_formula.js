@@ -81,10 +81,7 @@ _result = json.dumps(_rates)`;
     async function open() {
       find(".lr-open").hidden = true;
       window.lrPython.warm();
-      if (!window.lrEditor) await window.lrPython.load("page_python_editor.js");
-      shown.hidden = true;
-      bar.prepend(place);
-      editor ??= window.lrEditor(place, {
+      editor ??= await window.lrPython.editor(place, {
         text: source,
         label: `The formula ${name}`,
         onChange: (text) => {
@@ -93,6 +90,8 @@ _result = json.dumps(_rates)`;
         },
         onRun: follow,
       });
+      shown.hidden = true;
+      bar.prepend(place);
       explorer.before(home);
       bar.after(explorer);
       find(".lr-again").hidden = find(".lr-close").hidden = false;
@@ -107,7 +106,7 @@ _result = json.dumps(_rates)`;
       session?.end();
       known = null;
       place.remove();
-      shown.hidden = told.hidden = false;
+      shown.hidden = false;
       told.hidden = find(".lr-again").hidden = find(".lr-close").hidden = true;
       find(".lr-open").hidden = false;
       find(".lr-open").focus();

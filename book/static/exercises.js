@@ -74,16 +74,16 @@
 
     async function open() {
       window.lrPython.warm();
-      if (!window.lrEditor) await window.lrPython.load("page_python_editor.js");
       const place = document.createElement("div");
       place.className = "lr-editor";
-      shown.replaceWith(place);
-      return window.lrEditor(place, {
+      const made = await window.lrPython.editor(place, {
         text: kept.get(number) ?? starter,
         label: `Your answer to exercise ${number}`,
         onChange: (text) => kept.put(number, text),
         onRun: check,
       });
+      shown.replaceWith(place);
+      return made;
     }
     const editor = () => {
       opening ??= open();

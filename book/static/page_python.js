@@ -4,7 +4,7 @@ window.lrPython = (() => {
   "use strict";
   const base = document.currentScript.src.replace(/[^/]*$/, "");
   const LIMIT = 5000; // ms: what still runs then is stopped
-  let loading = null, spare = null;
+  let loading = null, spare = null, editing = null;
 
   // By a script element: a page that lies on a disk may not fetch.
   function load(name) {
@@ -20,6 +20,14 @@ window.lrPython = (() => {
   function style(name) {
     const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: base + name });
     document.head.append(link);
+  }
+
+  // An editor in `place`; its script is loaded for the first one.
+  async function editor(place, options) {
+    editing ??= load("page_python_editor.js");
+    editing.catch(() => { editing = null; }); // the next try loads again
+    await editing;
+    return window.lrEditor(place, options);
   }
 
   async function prepare() {
@@ -141,5 +149,5 @@ window.lrPython = (() => {
     return { text: [printed, (line ? `Line ${line}: ` : "") + last + help].filter(Boolean).join("\n"), line };
   }
 
-  return { load, style, warm, run, session, explain };
+  return { load, style, editor, warm, run, session, explain };
 })();

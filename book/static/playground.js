@@ -351,7 +351,7 @@
 
   // The drawn schedule against the cosine from the best peak rate, over as many steps.
   async function judge() {
-    const { steps } = { steps: work.drawn.length };
+    const steps = work.drawn.length;
     if (!best[steps]) {
       const answer = await window.lrPython.run([["call", `import playground\n_result = playground.best_cosine(${steps})`]]);
       if (answer.error || answer.endless) return;
@@ -579,8 +579,7 @@ for epoch in range(${run.epochs}):
     } catch (error) {
       if (linked) complaint = `This link cannot be read (${error.message}): was it cut? An example is shown instead.`;
     }
-    await window.lrPython.load("page_python_editor.js");
-    editor = window.lrEditor(find(".lr-editor"), {
+    editor = await window.lrPython.editor(find(".lr-editor"), {
       text: work.code,
       label: "Your schedule",
       onChange: (text) => {
