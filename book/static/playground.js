@@ -579,6 +579,7 @@ for epoch in range(${run.epochs}):
     } catch (error) {
       if (linked) complaint = `This link cannot be read (${error.message}): was it cut? An example is shown instead.`;
     }
+    window.lrPython.warm(); // Python comes while the editor does
     editor = await window.lrPython.editor(find(".lr-editor"), {
       text: work.code,
       label: "Your schedule",

@@ -392,7 +392,8 @@ function start(root, model) {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", update);
   form.addEventListener("change", () => remember());
-  log.addEventListener("input", () => { draw(); remember(); });
+  log.addEventListener("input", draw);
+  log.addEventListener("change", () => remember());
   at.addEventListener("input", leave);
   find(".lr-play")?.addEventListener("click", () => playing ? stop() : play());
   addEventListener("pointerdown", interrupt, true);
