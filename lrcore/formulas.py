@@ -1,4 +1,4 @@
-"""Every learning-rate schedule of torch as one plain function of the step.
+"""Every learning-rate schedule of torch, and some it lacks, as one plain function of the step.
 
 In all of them t counts the calls of scheduler.step() so far: 0 is the rate that a new
 scheduler sets. Steps, milestones and periods have the unit of those calls, epochs if you
@@ -637,6 +637,168 @@ def reduce_lr_on_plateau(
             resting = cooldown
             bad = 0
     return lr
+
+
+# ------------------------------------- warm-up, then decay: what large models are trained with
+#
+# Torch has no class for these. They count optimizer steps; the first ones, warmup_steps of
+# them, lie below base_lr, which is the peak, and none of them is 0: a step with a rate of 0 trains nothing.
+
+
+def warmup_share(t, warmup_steps):
+    """Share of the peak rate during a warm-up along a straight line, and 1 after it.
+
+    Args:
+        t: optimizer steps so far, 0 or more.
+        warmup_steps: steps that lie below the peak, 0 or more.
+
+    Returns:
+        A number above 0, and at most 1.
+
+    Example:
+        >>> [warmup_share(t, 3) for t in range(5)]
+        [0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+    return min(1.0, (t + 1) / (warmup_steps + 1))
+
+
+def warmup_cosine(t, base_lr, total_steps, warmup_steps=0, eta_min=0.0):
+    """Rate of a warm-up along a straight line and half a cosine wave after it.
+
+    Args:
+        t: optimizer steps so far, 0 or more.
+        base_lr: the peak rate, which step warmup_steps uses.
+        total_steps: steps until the rate is eta_min, where it stays; above warmup_steps.
+        warmup_steps: steps below the peak at the start.
+        eta_min: the last rate.
+
+    Returns:
+        The learning rate.
+
+    Source:
+        SGDR, https://arxiv.org/abs/1608.03983, for the cosine.
+
+    Example:
+        >>> [warmup_cosine(t, 0.5, total_steps=11, warmup_steps=1) for t in (0, 1, 6, 11)]
+        [0.25, 0.5, 0.25, 0.0]
+    """
+    if t < warmup_steps:
+        return base_lr * warmup_share(t, warmup_steps)
+    progress = min(1.0, (t - warmup_steps) / (total_steps - warmup_steps))
+    return anneal(base_lr, eta_min, progress, "cos")
+
+
+def warmup_linear(t, base_lr, total_steps, warmup_steps=0):
+    """Rate of a warm-up along a straight line and a straight line to zero after it.
+
+    Args:
+        t: optimizer steps so far, 0 or more.
+        base_lr: the peak rate, which step warmup_steps uses.
+        total_steps: steps until the rate is 0, where it stays; above warmup_steps.
+        warmup_steps: steps below the peak at the start.
+
+    Returns:
+        The learning rate.
+
+    Source:
+        Bergsma et al. 2025, https://arxiv.org/abs/2502.15938
+
+    Example:
+        >>> [warmup_linear(t, 0.5, total_steps=11, warmup_steps=1) for t in (0, 1, 6, 11)]
+        [0.25, 0.5, 0.25, 0.0]
+    """
+    if t < warmup_steps:
+        return base_lr * warmup_share(t, warmup_steps)
+    progress = min(1.0, (t - warmup_steps) / (total_steps - warmup_steps))
+    return base_lr * (1 - progress)
+
+
+def warmup_stable_decay(t, base_lr, total_steps, warmup_steps=0, decay_steps=0, decay="1-sqrt"):
+    """Rate of WSD: a warm-up, a constant rate, a cooldown to zero.
+
+    Args:
+        t: optimizer steps so far, 0 or more.
+        base_lr: the peak rate, which all steps between warm-up and cooldown use.
+        total_steps: steps until the rate is 0, where it stays. The cooldown's first step, number
+            total_steps - decay_steps, still uses base_lr.
+        warmup_steps: steps below the peak at the start.
+        decay_steps: length of the cooldown; 0: the rate falls to 0 at once, when the run is over.
+        decay: shape of the cooldown, see `cooldown_share`.
+
+    Returns:
+        The learning rate.
+
+    Raises:
+        ValueError: decay is another one.
+
+    Source:
+        MiniCPM, https://arxiv.org/abs/2404.06395; the cooldowns of
+        Haegele et al. 2024, https://arxiv.org/abs/2405.18392
+
+    Example:
+        >>> rates = [warmup_stable_decay(t, 0.5, 8, 1, 4) for t in range(9)]
+        >>> [round(rate, 3) for rate in rates]
+        [0.25, 0.5, 0.5, 0.5, 0.5, 0.25, 0.146, 0.067, 0.0]
+    """
+    into = t - (total_steps - decay_steps)
+    if into <= 0 and t < total_steps:
+        return base_lr * warmup_share(t, warmup_steps)
+    progress = min(1.0, into / decay_steps) if decay_steps > 0 else 1.0
+    return base_lr * warmup_share(t, warmup_steps) * cooldown_share(progress, decay)
+
+
+def cooldown_share(progress, decay):
+    """Share of the rate that is left in a cooldown.
+
+    Args:
+        progress: the share of the cooldown that is done, 0 to 1.
+        decay: "linear", "cosine" (half a wave) or "1-sqrt" (1 - sqrt(progress), which falls
+            fast at first).
+
+    Returns:
+        A number from 0 to 1.
+
+    Raises:
+        ValueError: decay is another one.
+
+    Source:
+        Haegele et al. 2024, https://arxiv.org/abs/2405.18392
+
+    Example:
+        >>> [cooldown_share(0.25, decay) for decay in ("linear", "1-sqrt")]
+        [0.75, 0.5]
+    """
+    one_of("decay", decay, ["linear", "cosine", "1-sqrt"])
+    if decay == "linear":
+        return 1 - progress
+    if decay == "cosine":
+        return (1 + math.cos(math.pi * progress)) / 2
+    return 1 - math.sqrt(progress)
+
+
+def inverse_sqrt(t, base_lr, warmup_steps=0):
+    """Rate of a warm-up along a straight line and a decay as one over the square root of the step.
+
+    It has no end: four times as many steps halve the rate.
+
+    Args:
+        t: optimizer steps so far, 0 or more.
+        base_lr: the peak rate, which step warmup_steps uses.
+        warmup_steps: steps below the peak at the start.
+
+    Returns:
+        The learning rate.
+
+    Source:
+        Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+
+    Example:
+        >>> [inverse_sqrt(t, 0.5, warmup_steps=3) for t in (0, 3, 15, 63)]
+        [0.125, 0.5, 0.25, 0.125]
+    """
+    if t < warmup_steps:
+        return base_lr * warmup_share(t, warmup_steps)
+    return base_lr * math.sqrt((warmup_steps + 1) / (t + 1))
 
 
 # ------------------------------------------------------------- schedules made of schedules

@@ -494,6 +494,109 @@ def test_chained_cosine_multiplies_up_to_T_max_only():
     assert expected[5] == pytest.approx(16 * got[5])  # torch turns up from the full base rate
 
 
+# ------------------------------------------------------- warm-up, then decay, which torch lacks
+
+
+def after_warmup(optimizer, warmup_steps, *parts):
+    """Builders of torch's classes after a warm-up along a line: [(builder, steps it takes), ...]."""
+    climb = torch_lr.LinearLR(optimizer, 1 / (warmup_steps + 1), total_iters=warmup_steps)
+    schedulers = [climb, *(build(optimizer) for build, _ in parts)]
+    lengths = [warmup_steps, *(length for _, length in parts[:-1])]
+    return torch_lr.SequentialLR(optimizer, schedulers, list(accumulate(lengths)))
+
+
+def held(optimizer):
+    return torch_lr.ConstantLR(optimizer, factor=1.0, total_iters=1)
+
+
+LENGTHS = st.tuples(st.integers(1, 60), st.integers(0, 100), st.integers(1, 200))
+WARMED = {
+    formulas.warmup_cosine: {"eta_min": shares},
+    formulas.warmup_linear: {},
+    formulas.warmup_stable_decay: {"decay": choice("linear", "cosine", "1-sqrt")},
+    formulas.inverse_sqrt: {},
+}
+
+
+@some
+@given(lengths=LENGTHS, lr=rates, share=shares)
+def test_warmup_cosine_is_torchs_line_and_cosine(lengths, lr, share):
+    warmup, _, decay = lengths
+    eta_min, total = share * lr, warmup + decay
+    expected, _ = step_torch(
+        lambda o: after_warmup(
+            o, warmup, (lambda o: torch_lr.CosineAnnealingLR(o, decay, eta_min), decay)
+        ),
+        total + 1,
+        lr,
+    )
+    got = [formulas.warmup_cosine(t, lr, total, warmup, eta_min) for t in range(total + 50)]
+    assert_close(got[: total + 1], expected, floor=1e-12)
+    assert got[total:] == [eta_min] * 50  # torch's cosine would climb again
+
+
+@some
+@given(lengths=LENGTHS, lr=rates)
+def test_warmup_linear_and_wsd_are_torchs_lines(lengths, lr):
+    warmup, stable, decay = lengths
+
+    def line(optimizer):
+        return torch_lr.LinearLR(optimizer, 1.0, end_factor=0.0, total_iters=decay)
+
+    total = warmup + decay
+    expected, _ = step_torch(lambda o: after_warmup(o, warmup, (line, decay)), total + 50, lr)
+    got = [formulas.warmup_linear(t, lr, total, warmup) for t in range(total + 50)]
+    assert_close(got, expected, floor=1e-12)
+
+    total += stable + 1
+    expected, _ = step_torch(
+        lambda o: after_warmup(o, warmup, (held, stable + 1), (line, decay)), total + 50, lr
+    )
+    got = [
+        formulas.warmup_stable_decay(t, lr, total, warmup, decay, "linear")
+        for t in range(total + 50)
+    ]
+    assert_close(got, expected, floor=1e-12)
+
+
+@some
+@given(lengths=LENGTHS, lr=rates, decay=WARMED[formulas.warmup_stable_decay]["decay"])
+def test_wsd_is_a_warmup_a_plateau_and_the_shape_of_its_cooldown(lengths, lr, decay):
+    warmup, stable, length = lengths
+    total = warmup + stable + length
+    shape = {
+        "linear": lambda x: 1 - x,
+        "cosine": lambda x: math.cos(math.pi * x / 2) ** 2,
+        "1-sqrt": lambda x: 1 - x**0.5,
+    }[decay]
+    expected = [lr * (t + 1) / (warmup + 1) for t in range(warmup)] + [lr] * stable
+    expected += [lr * shape(k / length) for k in range(length)] + [0.0] * 50
+    got = [
+        formulas.warmup_stable_decay(t, lr, total, warmup, length, decay) for t in range(total + 50)
+    ]
+    assert_close(got, expected, floor=1e-12)
+
+
+@some
+@given(lr=rates, warmup=st.integers(0, 100))
+def test_inverse_sqrt_is_the_lambda_of_the_first_transformer(lr, warmup):
+    def noam(t):
+        return (warmup + 1) ** 0.5 * min((t + 1) ** -0.5, (t + 1) * (warmup + 1) ** -1.5)
+
+    expected, _ = step_torch(lambda o: torch_lr.LambdaLR(o, noam), 300, lr)
+    assert_close([formulas.inverse_sqrt(t, lr, warmup) for t in range(300)], expected)
+
+
+def test_wsd_without_a_cooldown_ends_at_once():
+    got = [formulas.warmup_stable_decay(t, 1.0, 3, decay_steps=0) for t in range(5)]
+    assert got == [1.0, 1.0, 1.0, 0.0, 0.0]
+
+
+def test_a_long_cooldown_eats_into_the_warmup():
+    got = [formulas.warmup_stable_decay(t, 1.0, 4, 3, 4, "linear") for t in range(5)]
+    assert_close(got, [0.25, 0.5 * 0.75, 0.75 * 0.5, 0.25, 0.0])
+
+
 # ------------------------------------------------------- where torch stops, and bad input
 
 
@@ -534,6 +637,10 @@ BAD = [
     (lambda: formulas.cosine_annealing_warm_restarts(1, 1.0, 0), "T_0=0, .*T_up < T_0"),
     (lambda: formulas.cosine_annealing_warm_restarts(1, 1.0, 5, 0), "T_mult=0"),
     (lambda: formulas.warmup_restarts(1, 1.0, 5, T_up=5), "T_0=5, .*T_up=5: "),
+    (
+        lambda: formulas.warmup_stable_decay(9, 1.0, 10, decay_steps=5, decay="sqrt"),
+        "decay='sqrt': allowed is linear or cosine or 1-sqrt",
+    ),
 ]
 
 
@@ -556,6 +663,7 @@ COMPOSED = {
     torch_lr.ChainedScheduler: formulas.chained_scheduler,
 }
 SHARED = {"restart_cycle", "cyclic_height", "one_cycle", "anneal", "one_of"}
+SHARED |= {"warmup_share", "cooldown_share"}
 FUNCTIONS = {name: f for name, f in vars(formulas).items() if inspect.isfunction(f)}
 
 
@@ -564,6 +672,7 @@ def test_every_scheduler_has_a_formula():
     assert set(FORMULA_OF) | set(COMPOSED) == there_are | {SWALR, WarmupRestarts}
     listed = {f.__name__ for fs in FORMULA_OF.values() for f in fs}
     listed |= {f.__name__ for f in COMPOSED.values()}
+    listed |= {f.__name__ for f in WARMED}
     assert listed | SHARED == set(FUNCTIONS)
 
 
@@ -590,7 +699,7 @@ def node():
 
     def run(text):
         program = f"""
-            const math = {{cos: Math.cos, pi: Math.PI, inf: Infinity}}, nan = NaN, inf = Infinity;
+            const math = {{cos: Math.cos, sqrt: Math.sqrt, pi: Math.PI, inf: Infinity}}, nan = NaN, inf = Infinity;
             {compiled}
             {pscript.py2js(text)}
             console.log(JSON.stringify(result));"""
@@ -626,6 +735,10 @@ def lr_and_params(draw_, formula):
         return draw_(restarts())
     names = set(inspect.signature(formula).parameters)
     lr, params = draw_(rates), draw_(st.fixed_dictionaries(TABLE[formula]))
+    if formula in WARMED:
+        warmup, stable, decay = draw_(LENGTHS)
+        params |= {"total_steps": warmup + stable + decay, "warmup_steps": warmup}
+        params |= {"decay_steps": decay}
     return lr, {name: value for name, value in params.items() if name in names}
 
 
@@ -633,6 +746,7 @@ TABLE = {case.formula: case.params for case in CASES}
 TABLE[formulas.cyclic_momentum] = {**TABLE[formulas.cyclic_lr], **momenta}
 TABLE[formulas.one_cycle_momentum] = {**TABLE[formulas.one_cycle_lr], **momenta}
 TABLE[formulas.reduce_lr_on_plateau] = PLATEAU
+TABLE |= WARMED
 TABLE[formulas.warmup_restarts] = {}  # its parameters depend on each other: see restarts()
 
 
