@@ -641,8 +641,8 @@ def reduce_lr_on_plateau(
 
 # ------------------------------------- warm-up, then decay: what large models are trained with
 #
-# Torch has no class for these. They count optimizer steps; the first ones, warmup_steps of
-# them, lie below base_lr, which is the peak, and none of them is 0: a step with a rate of 0 trains nothing.
+# Torch has no class for these. They count optimizer steps. The first ones, warmup_steps of them,
+# lie below base_lr, which is the peak. None of them is 0: a step with a rate of 0 trains nothing.
 
 
 def warmup_share(t, warmup_steps):

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
+from lrcore.formulas import cooldown_share
 from lrcore.schedulers import WarmupRestarts
 
 # A run needs that many steps: in a shorter one a warm-up of a thirtieth would have none at all.
@@ -86,10 +87,26 @@ def warmup_cosine(optimizer, warmup_steps, T_max):
 
 def warmup_stable_decay(optimizer, warmup_steps, decay_start, decay_steps):
     """WSD: a straight warm-up, a constant rate, a straight cooldown to 0."""
+    cooldown = LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=decay_steps)
+    return cooled(optimizer, warmup_steps, decay_start, cooldown)
+
+
+def wsd_shaped(optimizer, warmup_steps, decay_start, decay_steps, decay):
+    """WSD with another shape of the cooldown, see `lrcore.formulas.cooldown_share`."""
+    cooldown = LambdaLR(optimizer, lambda t: cooldown_share(min(1.0, t / decay_steps), decay))
+    return cooled(optimizer, warmup_steps, decay_start, cooldown)
+
+
+def cooled(optimizer, warmup_steps, decay_start, cooldown):
+    """A straight warm-up from a twentieth of the rate, a constant rate, the cooldown."""
     warmup = LinearLR(optimizer, start_factor=0.05, total_iters=warmup_steps)
     stable = ConstantLR(optimizer, factor=1.0, total_iters=0)
-    cooldown = LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=decay_steps)
     return SequentialLR(optimizer, [warmup, stable, cooldown], [warmup_steps, decay_start])
+
+
+def quarter_cooled(n):
+    """The arguments of WSD for `n` steps: a tenth of them climbs, the last quarter cools down."""
+    return {"warmup_steps": n // 10, "decay_start": n - n // 4, "decay_steps": n // 4}
 
 
 def warmup_exponential(optimizer, warmup_steps, gamma):
@@ -193,18 +210,16 @@ FAIR = {
     "warmup_cosine": entry(
         warmup_cosine, lambda n, lr: {"warmup_steps": n // 10, "T_max": n - n // 10}
     ),
-    "warmup_stable_decay": entry(
-        warmup_stable_decay,
-        lambda n, lr: {
-            "warmup_steps": n // 10,
-            "decay_start": n - n // 4,
-            "decay_steps": n // 4,
-        },
-    ),
+    "warmup_stable_decay": entry(warmup_stable_decay, lambda n, lr: quarter_cooled(n)),
+    "wsd_cosine": entry(wsd_shaped, lambda n, lr: {**quarter_cooled(n), "decay": "cosine"}),
+    "wsd_1_sqrt": entry(wsd_shaped, lambda n, lr: {**quarter_cooled(n), "decay": "1-sqrt"}),
     "chained_scheduler": entry(
         warmup_exponential, lambda n, lr: {"warmup_steps": n // 10, "gamma": 0.01 ** (1 / n)}
     ),
 }
+
+# the other cooldowns of WSD, which a plan of its own compares
+COOLDOWNS = ("wsd_cosine", "wsd_1_sqrt")
 
 # What torch sets by itself stays. What it asks for is what the example in the class's own
 # docstring gives, and the scheduler steps as often as it does there: once an epoch for all but
@@ -239,11 +254,7 @@ HORIZON = {
     "wsd_planned_right": FAIR["warmup_stable_decay"],
     "wsd_from_checkpoint": entry(
         warmup_stable_decay,
-        lambda n, lr: {
-            "warmup_steps": 2 * n // 10,
-            "decay_start": n - n // 4,
-            "decay_steps": n // 4,
-        },
+        lambda n, lr: {**quarter_cooled(n), "warmup_steps": 2 * n // 10},
     ),
     "wsd_not_cooled": entry(warmup_constant, lambda n, lr: {"warmup_steps": 2 * n // 10}),
 }

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lrcore.cifar.entries import DEFAULTS, FAIR, HORIZON, TUNED_AS
+from lrcore.cifar.entries import COOLDOWNS, DEFAULTS, FAIR, HORIZON, TUNED_AS
 
 # Seeds start at another number where one chooses and the other judges. Fair runs and those with an
 # unknown horizon share theirs, and with them their batches: they can be compared run by run.
 FIRST_SEED = {"defaults": 100, "tuning": 200, "fair": 300, "horizon": 300}
 SEEDS_AT_MOST = 100  # more of one experiment would be those of the next
+# what a plan compares if it does not say: WSD has one cooldown there
+BROAD = tuple(name for name in FAIR if name not in COOLDOWNS)
 REFERENCES = ("constant", "cosine_annealing_lr")  # what every final is compared with
 NETWORKS = ("convolutional", "transformer")
 CHANCE = 10.0  # percent: what guessing one of ten classes gives, and what a diverged run counts as
@@ -84,7 +86,7 @@ class Plan:
     optimizer: str = "SGD"
     batch_size: int = 500
     data: str | None = None
-    schedulers: tuple[str, ...] = tuple(FAIR)
+    schedulers: tuple[str, ...] = BROAD
     rates: tuple[float, ...] = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8)
     default_rate: float = 0.1
     defaults: dict[int, int] = field(default_factory=dict)
@@ -361,6 +363,16 @@ PLANS = {
             fair={2: 10},
             horizon={2: 10},
             primary=("warmup_stable_decay", 2),
+        ),
+        Plan(
+            "cooldowns",
+            "WSD with three cooldowns against cosine (half an hour on a CPU)",
+            **SMALL,
+            schedulers=("cosine_annealing_lr", "warmup_stable_decay", *COOLDOWNS),
+            rates=(0.05, 0.1, 0.2, 0.4, 0.8),
+            tuning={4: 2},
+            fair={4: 10},
+            primary=("wsd_1_sqrt", 4),
         ),
         Plan(
             "demo",

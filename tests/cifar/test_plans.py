@@ -10,9 +10,17 @@ import pytest
 import torch
 from tiny_cifar import curve, tiny_data
 
-from lrcore.cifar.entries import DEFAULTS, EXPERIMENTS, FAIR, HORIZON, MIN_STEPS, TUNED_AS
+from lrcore.cifar.entries import (
+    COOLDOWNS,
+    DEFAULTS,
+    EXPERIMENTS,
+    FAIR,
+    HORIZON,
+    MIN_STEPS,
+    TUNED_AS,
+)
 from lrcore.cifar.networks import pictures
-from lrcore.cifar.plans import CHANCE, PLANS, REFERENCES, Plan, Run, run_of
+from lrcore.cifar.plans import BROAD, CHANCE, PLANS, REFERENCES, Plan, Run, run_of
 from lrcore.cifar.training import Setup, train
 
 PLAN = Plan(
@@ -109,7 +117,7 @@ def test_the_name_says_what_the_run_is():
 
 @pytest.mark.parametrize("plan", ALL_PLANS)
 def test_one_by_one_and_all_at_once_come_to_the_same(plan):
-    if plan.schedulers == tuple(FAIR):  # more than a thousand runs would take a minute
+    if plan.schedulers == BROAD:  # more than a thousand runs would take a minute
         few = ("constant", "cosine_annealing_lr", "warmup_stable_decay")
         plan = replace(plan, schedulers=few, rates=(0.1, 0.2))
     rows = complete(plan)
@@ -375,11 +383,13 @@ def test_test_images_choose_nothing(rows, seed):
 
 
 def test_the_plans_are_those_of_the_chapter():
-    names = ["fair", "defaults", "adamw", "transformer", "confirmation", "small", "demo"]
+    names = ["fair", "defaults", "adamw", "transformer", "confirmation", "small"]
+    names += ["cooldowns", "demo"]
     assert list(PLANS) == names
     assert all(plan.about for plan in PLANS.values())
     for name in ("fair", "small"):
-        assert PLANS[name].schedulers == tuple(FAIR)
+        assert PLANS[name].schedulers == BROAD
+    assert sorted(BROAD + COOLDOWNS) == sorted(FAIR)
     assert min([*PLANS["small"].fair.values(), *PLANS["small"].defaults.values()]) >= 3
     for name in ("fair", "adamw", "transformer", "small"):
         assert len(PLANS[name].rates) == 7

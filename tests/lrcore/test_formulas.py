@@ -498,7 +498,7 @@ def test_chained_cosine_multiplies_up_to_T_max_only():
 
 
 def after_warmup(optimizer, warmup_steps, *parts):
-    """Builders of torch's classes after a warm-up along a line: [(builder, steps it takes), ...]."""
+    """Parts, each (builder, steps that it takes), after a warm-up along a straight line."""
     climb = torch_lr.LinearLR(optimizer, 1 / (warmup_steps + 1), total_iters=warmup_steps)
     schedulers = [climb, *(build(optimizer) for build, _ in parts)]
     lengths = [warmup_steps, *(length for _, length in parts[:-1])]
@@ -699,7 +699,8 @@ def node():
 
     def run(text):
         program = f"""
-            const math = {{cos: Math.cos, sqrt: Math.sqrt, pi: Math.PI, inf: Infinity}}, nan = NaN, inf = Infinity;
+            const nan = NaN, inf = Infinity;
+            const math = {{cos: Math.cos, sqrt: Math.sqrt, pi: Math.PI, inf: Infinity}};
             {compiled}
             {pscript.py2js(text)}
             console.log(JSON.stringify(result));"""
