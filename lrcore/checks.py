@@ -46,6 +46,8 @@ def mistake(answer, expected, tolerance=TOLERANCE, start=0):
             answer = answer()
         except Exception as error:
             return f"your function raised {_named(error)}."
+    if answer is ... or isinstance(answer, list) and any(one is ... for one in answer):
+        return "there is no answer yet in the place of the dots."
     raised = ""
     if callable(answer):
         given, raised = _ask(answer, start, len(wanted))
