@@ -5,6 +5,7 @@ PORT ?= 8000
 
 BIN := .venv/bin
 COLAB := .venv-colab
+LIBRARIES := .venv-libraries
 PYTEST := $(BIN)/python -m pytest --timeout=600
 READY := .venv/.ready
 NODE := .venv/node/.ready
@@ -23,7 +24,7 @@ FORKED := $(BIN)/python tools/forked_kernels.py
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help book test execute lab repository serve bench clean assignments grade browser bubblewrap \
-	python style unit notebooks pages test-colab pins
+	python style unit notebooks pages test-colab pins libraries
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -143,6 +144,18 @@ $(COLAB)/.ready: requirements-colab.txt tools/share_torch.py $(READY) | python
 	  -r requirements-colab.txt
 	@$(BIN)/python tools/share_torch.py $(COLAB)
 	@$(COLAB)/bin/python -c 'import matplotlib.font_manager'
+	@touch $@
+
+# No part of `make test`, which compares what this recorded.
+libraries: $(LIBRARIES)/.ready ## record the rates of other libraries' schedules: lrcore/libraries.json
+	@PYTHONPATH='$(CURDIR)' $(LIBRARIES)/bin/python tools/libraries.py
+
+$(LIBRARIES)/.ready: tools/libraries-requirements.txt tools/share_torch.py $(READY)
+	@test -e $@ || $(PYTHON) -m venv --clear $(LIBRARIES)
+	@echo "Installing the other libraries into $(LIBRARIES)"
+	@$(LIBRARIES)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  -r tools/libraries-requirements.txt
+	@$(BIN)/python tools/share_torch.py $(LIBRARIES)
 	@touch $@
 
 # Needs the registry. Keeps the pins that still fit; `make pins UPGRADE=--upgrade` takes the newest.

@@ -73,6 +73,27 @@ def scheduler(optimizer, factor=0.3, total_iters=10, gamma=0.98):
     low = ConstantLR(optimizer, factor=factor, total_iters=total_iters)
     return ChainedScheduler([low, ExponentialLR(optimizer, gamma=gamma)])
 """,
+    "cosine with warm-up, down to a tenth": """\
+from math import cos, pi
+
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def scheduler(optimizer, warmup_steps=10, total_steps=100, floor=0.1):
+    def factor(t):
+        if t < warmup_steps:
+            return (t + 1) / (warmup_steps + 1)
+        done = min(1, (t - warmup_steps) / (total_steps - warmup_steps))
+        return floor + (1 - floor) * (1 + cos(pi * done)) / 2
+
+    return LambdaLR(optimizer, factor)
+""",
+    "hold, then exponential decay": """\
+def rate(t, peak=0.5, hold=60, last=0.05, end=100):
+    if t < hold:
+        return peak
+    return peak * last ** ((t - hold) / (end - hold))
+""",
     "warm-up, stable, decay (1 - sqrt)": """\
 from math import sqrt
 

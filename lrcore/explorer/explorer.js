@@ -145,7 +145,8 @@ function start(root, model) {
   function update() {
     const { values, texts, shown } = read();
     const found = compute(values);
-    find(".lr-code").textContent = model.code.replace(/\$\{(\w+)\}/g, (_, name) => texts[name]);
+    const whose = changed ? "# the curve of the formula as published\n" : "";
+    find(".lr-code").textContent = whose + model.code.replace(/\$\{(\w+)\}/g, (_, name) => texts[name]);
     const message = find(".lr-message");
     message.hidden = !found.error;
     if (found.error) {

@@ -29,10 +29,28 @@ QUESTIONS = {
     "learning rate warm-up": "linear_lr",
     "linear warmup": "linear_lr",
     "constant warmup": "constant_lr",
-    "warm up then cosine": "sequential_lr",
-    "cosine schedule with warmup": "sequential_lr",
+    "warm up then cosine": "sequential_lr warmup_cosine",
+    "cosine schedule with warmup": "sequential_lr warmup_cosine",
+    "cosine with warmup": "warmup_cosine",
+    "warmup then linear decay to zero": "warmup_cosine",
+    "inverse square root": "warmup_cosine",
+    "learning rate schedule for large language models": "warmup_cosine",
+    "first step learning rate zero": "warmup_cosine",
     "restarts with warmup": "warmup_restarts",
-    "warmup stable decay": "sequential_lr",
+    "warmup stable decay": "warmup_stable_decay",
+    "wsd": "warmup_stable_decay",
+    "how long should the cooldown be": "warmup_stable_decay",
+    "1-sqrt": "warmup_stable_decay",
+    "train longer than planned": "warmup_stable_decay",
+    "trapezoidal schedule": "warmup_stable_decay",
+    "schedule free": "warmup_stable_decay",
+    "optimal learning rate schedule": "best_schedule",
+    "short horizon bias": "best_schedule",
+    "get_cosine_schedule_with_warmup": "libraries warmup_cosine",
+    "timm CosineLRScheduler": "libraries",
+    "optax warmup_cosine_decay_schedule": "libraries",
+    "keras CosineDecay": "libraries",
+    "lightning configure_optimizers interval": "libraries",
     "combine two schedulers": "sequential_lr chained_scheduler",
     "two schedulers one after another": "sequential_lr",
     "multiple schedulers at the same time": "chained_scheduler",
@@ -74,16 +92,16 @@ QUESTIONS = {
     "parameter groups": "by_hand",
     "custom scheduler": "lambda_lr warmup_restarts",
     "write my own learning rate schedule": "lambda_lr warmup_restarts",
-    "inverse square root schedule transformer": "lambda_lr",
+    "inverse square root schedule transformer": "lambda_lr warmup_cosine",
     "multiply the learning rate by 0.95 each epoch": "multiplicative_lr exponential_lr",
     "which scheduler should I use": "index cheat_sheet cifar_comparison",
-    "best learning rate scheduler": "cifar_comparison",
+    "best learning rate scheduler": "cifar_comparison best_schedule",
     "AdamW": "cifar_comparison linear_lr one_cycle_lr",
     "what is an epoch": "glossary stepping",
     "grade exercises": "teaching",
     "decrease learning rate over time": "glossary index",
     "T_max": "cosine_annealing_lr",
-    "Noam": "lambda_lr",
+    "Noam": "lambda_lr warmup_cosine",
     "verbose deprecated": "stepping_reference",
     "weights_only": "stepping_reference",
     "bfloat16": "stepping_reference",
@@ -174,7 +192,8 @@ def test_every_result_leads_to_a_section_and_shows_text_without_junk(answers):
             page = files.setdefault(name(file), (BOOK / f"chapters/{name(file)}.html").read_text())
             assert f'id="{anchor}"' in page, result["link"]
             text = result["text"].removeprefix(result["title"])
-            junk = r"\\[a-z({]|[{}$]|\bconst |\bfunction\b.*=>|base64|</?\w+>|Open in Colab|import "
+            junk = r"\\[a-z({]|\{(?!\d)|(?<!\d)\}|\$|\bconst |\bfunction\b.*=>|base64|</?\w+>"
+            junk += "|Open in Colab|import "
             assert not re.search(junk, text), (question, text)
             assert len(text.split()) >= 4 and "# Contents" not in text, (question, result)
 
