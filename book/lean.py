@@ -148,6 +148,8 @@ def mathematics(pages):
     for html in pages:
         for formula in re.findall(r"<math.*?</math>", html, re.S):
             letters |= set(unescape(re.sub(r"<[^>]*>", "", formula)))
+            if "<msqrt" in formula or "<mroot" in formula:
+                letters.add("√")  # which the browser draws, and no text holds
     italic = [0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)]
     slanted = {i for i in italic if unicodedata.normalize("NFKC", chr(i)) in letters}
     return {ord(letter) for letter in letters} | slanted

@@ -5,16 +5,20 @@ import { loadMicroPython } from "micropython";
 const HEAP = 16 << 20; // bytes
 const STACK = 65536;
 const FOLDER = "/book";
-const PRINTED = 20000; // characters that are kept of what is printed
+const PRINTED = 20000; // characters that are kept of what is printed first,
+const LATEST = 1000; // and of what is printed last: the verdict of check
 let python;
-let printed = "";
+let printed = "", latest = "";
 
 async function begin({ module, library }) {
   const instantiateWasm = (imports, done) => {
     WebAssembly.instantiate(module, imports).then(done);
     return {};
   };
-  const stdout = (line) => { if (printed.length < PRINTED) printed += line + "\n"; };
+  const stdout = (line) => {
+    if (printed.length < PRINTED) printed += line + "\n";
+    else latest = (latest + line + "\n").slice(-LATEST);
+  };
   python = await loadMicroPython({ stdout, heapsize: HEAP, pystack: STACK, instantiateWasm });
   for (const [path, text] of Object.entries(library)) {
     const parts = path.split("/");
@@ -32,7 +36,7 @@ async function begin({ module, library }) {
 // told. `result` is what the code left in the global `_result`, a text.
 function run({ cells }) {
   let error = null;
-  printed = "";
+  printed = latest = "";
   for (const [name, code] of cells) {
     try {
       python.globals.set("_cell", code);
@@ -41,10 +45,11 @@ function run({ cells }) {
       error = String(raised.message);
       break;
     }
-    if (name === "before") printed = "";
+    if (name === "before") printed = latest = "";
   }
-  const text = printed.length < PRINTED ? printed.trimEnd() : printed.slice(0, PRINTED) + "… (cut)";
-  return { text, error, result: python.globals.get("_result") ?? null };
+  const text = printed.length < PRINTED
+    ? printed : `${printed.slice(0, PRINTED)}… (cut)\n${latest}`;
+  return { text: text.trimEnd(), error, result: python.globals.get("_result") ?? null };
 }
 
 self.onmessage = async ({ data }) => {

@@ -18,6 +18,13 @@ for t in range(${steps}):
     _rates.append(float(_rate))
 _result = json.dumps(_rates)`;
 
+  const kept = (key) => {
+    try { return localStorage.getItem(key); } catch { return null; } // a page without a store
+  };
+  const keep = (key, text) => {
+    try { localStorage.setItem(key, text); } catch { /* the same */ }
+  };
+
   function offer(name, { source, before }, shown, explorer) {
     const bar = document.createElement("div");
     bar.className = "lr-exercise lr-change";
@@ -31,7 +38,8 @@ _result = json.dumps(_rates)`;
     const place = document.createElement("div");
     place.className = "lr-editor";
     const home = document.createComment("the explorer's place");
-    let editor = null, session = null, known = null, written = source, later = null;
+    const key = `lr-formula:${document.body.dataset.page}:${name}`; // where the reader's text stays
+    let editor = null, session = null, known = null, written = kept(key) ?? source, later = null;
     let last = Promise.resolve(), newest = 0;
 
     function tell({ text, line }, wrong) {
@@ -65,7 +73,7 @@ _result = json.dumps(_rates)`;
         const found = await session.ask([...cells, ["call", rates(call, texts.steps)]]);
         const failed = Boolean(found.error || found.endless);
         if (failed) known = null;
-        tell(window.lrPython.explain(found), failed);
+        tell(window.lrPython.explain(found, text), failed);
         return failed ? null : JSON.parse(found.result);
       } catch (error) {
         tell({ text: `Python could not start in this browser: ${error.message}.`, line: 0 }, true);
@@ -82,9 +90,10 @@ _result = json.dumps(_rates)`;
       find(".lr-open").hidden = true;
       window.lrPython.warm();
       editor ??= await window.lrPython.editor(place, {
-        text: source,
+        text: written,
         label: `The formula ${name}`,
         onChange: (text) => {
+          keep(key, text);
           clearTimeout(later);
           later = setTimeout(() => { written = text; follow(); }, PAUSE);
         },

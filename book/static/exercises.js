@@ -70,7 +70,7 @@
     box.insertAdjacentHTML("beforeend", PANEL);
     const find = (selector) => box.querySelector(selector);
     const told = find(".lr-told"), figure = find(".lr-compared"), button = find(".lr-check");
-    let opening = null;
+    let opening = null, running = null;
 
     async function open() {
       window.lrPython.warm();
@@ -95,18 +95,38 @@
       told.hidden = false;
       told.textContent = text;
       told.classList.toggle("lr-correct", right);
+      told.scrollTop = told.scrollHeight; // the verdict comes last
+      told.tabIndex = told.scrollHeight > told.clientHeight ? 0 : -1;
+    }
+
+    // Of a name that the starter gives and the answer does not, as when a solution replaces it all.
+    function gone(error) {
+      const [, name] = /name '(\w+)' isn't defined/.exec(error ?? "") ?? [];
+      const given = new RegExp(`^(${name} *=|${name},.*=|def ${name}\\(|.*import .*\\b${name}\\b)`, "m");
+      return name && given.test(starter)
+        ? `\n\`${name}\` stood in the text that was here: keep all but the lines of your answer. Start again brings it back.` : "";
+    }
+
+    function stop() {
+      running?.end();
+      running = null;
     }
 
     async function check() {
-      button.disabled = true;
+      stop();
+      const mine = running = window.lrPython.session();
       try {
         const written = await editor();
+        if (mine !== running) return; // another check came, or Start again
         cell.querySelector(".cell_output")?.remove(); // it tells of the answer as published
-        const result = await window.lrPython.run(
-          [["before", before], ["answer", written.text()], REPORT]);
-        const { text, line } = window.lrPython.explain(result);
+        const result = await mine.ask([["before", before], ["answer", written.text()], REPORT]);
+        mine.end();
+        if (mine !== running) return;
+        const { text, line } = window.lrPython.explain(result, written.text());
+        const checked = result.error || result.endless || /^(Correct|Not yet)/m.test(text);
         const right = !result.error && /^Correct/m.test(text) && !/^Not yet/m.test(text);
-        tell(text || "Nothing was checked: the call of check is missing.", right);
+        const missing = checked ? "" : "Nothing was checked: the call of check is missing.";
+        tell([text, missing].filter(Boolean).join("\n") + gone(result.error), right);
         written.mark(line);
         const curves = JSON.parse(result.result || "null");
         figure.hidden = !curves;
@@ -114,11 +134,11 @@
       } catch (error) {
         tell(`Python could not start in this browser: ${error.message}. Open the chapter in Colab.`);
       }
-      button.disabled = false;
       box.dataset.checks = Number(box.dataset.checks ?? 0) + 1;
     }
 
     async function again() {
+      stop();
       kept.drop(number);
       const written = await editor();
       written.put(starter);

@@ -58,6 +58,15 @@ window.lrPython = (() => {
     spare.catch(() => { spare = null; });
   }
 
+  // The spare interpreter, for one caller alone; then the next one is made ahead.
+  function take() {
+    warm();
+    const taken = spare;
+    spare = null;
+    taken.then(warm, () => {});
+    return taken;
+  }
+
   // Run cells, each [name, code], in an interpreter of their own: nothing is left of what ran before.
   async function run(cells) {
     const one = session();
@@ -67,34 +76,25 @@ window.lrPython = (() => {
   }
 
   // An interpreter that stays between questions. One that does not answer in time is ended, and with
-  // it all that it knew.
+  // it all that it knew. `end` answers a question that is still open with `ended`.
   function session() {
-    let worker = null;
-    const end = () => {
+    let worker = null, settle = null;
+    function end(answer = { text: "", ended: true }) {
       worker?.terminate();
       worker = null;
-    };
+      settle?.(answer);
+    }
     async function ask(cells) {
-      if (!worker) {
-        warm();
-        worker = await spare;
-        spare = null;
-        warm(); // for the next one
-      }
+      worker ??= await take();
       return new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          end();
-          resolve({ text: "", endless: true });
-        }, LIMIT);
-        worker.onmessage = ({ data }) => {
+        const timer = setTimeout(() => end({ text: "", endless: true }), LIMIT);
+        settle = (answer) => {
           clearTimeout(timer);
-          resolve(data);
+          settle = null;
+          resolve(answer);
         };
-        worker.onerror = ({ message }) => {
-          clearTimeout(timer);
-          end();
-          resolve({ text: "", error: message });
-        };
+        worker.onmessage = ({ data }) => settle?.(data);
+        worker.onerror = ({ message }) => end({ text: "", error: message });
         worker.postMessage({ cells });
       });
     }
@@ -131,10 +131,18 @@ window.lrPython = (() => {
     [/MemoryError: .*/g, "MemoryError: it takes more memory than a page has"],
     [/(\w+(?:Error|Exception)\(.*),\)/g, "$1)"], // in the repr of an error
   ];
+  // What the smaller Python of a page does not have.
+  const HELP = [
+    [/No module named '(?!lrcore)/,
+      "\nA page has math, torch's schedulers and lrcore. With more, open the chapter in Colab."],
+    [/'module' object has no attribute/,
+      "\nThe Python of a page is a smaller one and lacks some functions. Colab has them all."],
+  ];
+  const LACKING = /\[ *\*|[[{(,] *\*\*?\w+ *[,\]}]|, *\/ *[,)]|^ *match .*: *$/m;
   const inWords = (text) => WORDS.reduce((now, [from, to]) => now.replace(from, to), text);
 
-  // What to tell of a run, and the line of `answer` that is wrong, if one is.
-  function explain({ text, error, endless }) {
+  // What to tell of a run, and the line of `answer` that is wrong, if one is. `code` is that answer.
+  function explain({ text, error, endless }, code = "") {
     const printed = inWords(text);
     if (endless) {
       const said = `Stopped: it still ran after ${LIMIT / 1000} seconds. Is there a loop that never ends?`;
@@ -144,8 +152,9 @@ window.lrPython = (() => {
     const inside = [...error.matchAll(/File "answer", line (\d+)/g)].map(([, line]) => Number(line));
     const line = inside.length ? inside[inside.length - 1] : 0;
     const last = inWords(error.trim().split("\n").pop());
-    const help = /No module named '(?!torch|lrcore)/.test(last)
-      ? "\nA page has math, torch's schedulers and lrcore. With more, open the chapter in Colab." : "";
+    const help = last.startsWith("SyntaxError") && LACKING.test(code)
+      ? "\nThe Python of a page is a smaller one, without [*a, *b], {**a}, f(a, /) and match. Colab has them."
+      : HELP.find(([wrong]) => wrong.test(last))?.[1] ?? "";
     return { text: [printed, (line ? `Line ${line}: ` : "") + last + help].filter(Boolean).join("\n"), line };
   }
 

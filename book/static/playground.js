@@ -7,7 +7,8 @@
   const EXAMPLES = JSON.parse(document.getElementById("lr-examples").textContent); // {name: code}
   const BOWL = JSON.parse(document.getElementById("lr-bowl").textContent);
   const PAUSE = 250; // ms after the last key until what is written runs
-  const MOST = 20000; // optimizer steps
+  const MOST = 5000; // optimizer steps: more take Python longer than it may
+  const PINS = 20; // that are taken from a link
   const HORIZON = /^(end|steps|total_steps|T_max|total_iters|horizon)$/; // names for a run's length
   const STORE = "lr-playground";
   const PANELS = [
@@ -48,11 +49,33 @@
 
   // --- what is written
 
-  // [[name, default], ...] of the numbers that have one.
+  // The code without what strings and comments say.
+  const bare = (code) => code.replace(/("""|''')[^]*?\1|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|#.*/g, (text) =>
+    text[0] === "#" ? "" : '""');
+
+  // The parameters of the function that counts, as texts: of two with one name Python takes the last.
+  function signature(code) {
+    const text = bare(code);
+    const heads = (name) => [...text.matchAll(new RegExp(`^def ${name}\\(`, "gm"))];
+    const head = (heads("scheduler").pop() ?? heads("rate").pop());
+    if (!head) return [];
+    const parts = [""];
+    let depth = 0;
+    for (const letter of text.slice(head.index + head[0].length)) {
+      if (letter === ")" && depth === 0) break;
+      depth += "([{".includes(letter) - ")]}".includes(letter);
+      if (letter === "," && depth === 0) parts.push("");
+      else parts[parts.length - 1] += letter;
+    }
+    return parts;
+  }
+
+  // [[name, default, whether it is whole], ...] of the parameters that have a number.
   function parameters(code) {
-    const head = /^def (?:scheduler|rate)\(([^)]*)\)/m.exec(code);
-    const found = head ? head[1].matchAll(/(\w+)\s*=\s*(-?\d[\d_]*\.?\d*(?:e[-+]?\d+)?|-?\.\d+)\s*(?=,|$)/g) : [];
-    return [...found].map(([, name, text]) => [name, Number(text.replaceAll("_", "")), /^-?[\d_]+$/.test(text)]);
+    const number = /^\s*([\p{L}_][\p{L}\p{N}_]*)\s*(?::[^=]*)?=\s*(-?\d[\d_]*\.?\d*(?:e[-+]?\d+)?|-?\.\d+)\s*$/u;
+    const found = signature(code).map((part) => number.exec(part)).filter(Boolean)
+      .map(([, name, text]) => [name, [name, Number(text.replaceAll("_", "")), /^-?[\d_]+$/.test(text)]]);
+    return [...new Map(found).values()];
   }
 
   // The ends and the step of the slider of a number.
@@ -66,25 +89,27 @@
   }
 
   function slider(name, value, { min, max, step }, label = name) {
-    return `<div class="lr-row"><label for="lr-play-${name}">${label}</label>` +
-      `<input type="range" id="lr-play-${name}" name="${name}" min="${min}" max="${max}" step="${step}" value="${value}">` +
-      `<output for="lr-play-${name}">${value}</output></div>`;
+    const id = `lr-play-of-${name.trim()}`;
+    return `<div class="lr-row"><label for="${id}">${label}</label>` +
+      `<input type="range" id="${id}" name="${name}" min="${min}" max="${max}" step="${step}" value="${value}">` +
+      `<output for="${id}">${value}</output></div>`;
   }
 
-  const isScheduler = () => /^def scheduler\(/m.test(work.code);
+  const isScheduler = (code) => /^def scheduler\(/m.test(bare(code));
 
   // A slider for each number of the code. One that a reader moved stays where it is, until the code
   // has another number there.
   let built = "", defaults = {};
   function buildSliders() {
     const found = parameters(work.code);
-    const key = JSON.stringify([found, isScheduler()]);
+    const key = JSON.stringify([found, isScheduler(work.code)]);
     const moved = work.values;
-    const stays = (name, value) => name in moved && (defaults[name] ?? value) === value;
+    const stays = (name, value) =>
+      Object.hasOwn(moved, name) && (Object.hasOwn(defaults, name) ? defaults[name] : value) === value;
     work.values = Object.fromEntries(found.map(([name, value]) => [name, stays(name, value) ? moved[name] : value]));
     defaults = Object.fromEntries(found);
     if (key !== built) {
-      const own = isScheduler() ? slider(" lr", work.lr, { min: 0.01, max: 2, step: 0.01 }, "lr of the optimizer") : "";
+      const own = isScheduler(work.code) ? slider(" lr", work.lr, { min: 0.01, max: 2, step: 0.01 }, "lr of the optimizer") : "";
       form.innerHTML = own + found.map(([name, value, whole]) => slider(name, value, range(name, value, whole))).join("") +
         `<div class="lr-row"><label for="lr-play-steps">optimizer steps</label>` +
         `<input type="number" id="lr-play-steps" name=" steps" min="1" max="${MOST}" value="${work.steps}"></div>`;
@@ -92,11 +117,11 @@
     }
     for (const [name] of found) put(name, work.values[name]);
     put(" steps", work.steps);
-    if (isScheduler()) put(" lr", work.lr);
+    if (isScheduler(work.code)) put(" lr", work.lr);
   }
 
   function put(name, value) {
-    const input = form.elements[name];
+    const input = form.querySelector(`[name="${name}"]`);
     if (Number(input.max) < value) input.max = value;
     if (Number(input.min) > value) input.min = value;
     if (document.activeElement !== input || input.type === "range") input.value = value;
@@ -107,23 +132,24 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", ({ target }) => {
     const value = Number(target.value);
-    const name = target.name.trim();
-    if (name === "steps") {
+    if (target.name === " steps") {
       if (!Number.isInteger(value) || value < 1 || value > MOST) {
         return tell(`optimizer steps = ${target.value || "nothing"}: allowed is a whole number from 1 to ${MOST}`, true);
       }
       work.steps = value;
     } else if (target.name === " lr") work.lr = value;
-    else work.values[name] = value;
+    else work.values[target.name] = value;
     put(target.name, value);
     stopDrawing();
+    changed();
     compute();
   });
 
   // --- Python
 
   const literal = (values) => "{" + Object.entries(values).map(([n, v]) => `${JSON.stringify(n)}: ${v}`).join(", ") + "}";
-  const call = ({ values, steps, lr }) => `import playground\n_result = playground.curves(globals(), ${literal(values)}, ${steps}, ${lr})`;
+  const question = ({ drawn, values, steps, lr }) => "import playground\n_result = playground." +
+    (drawn ? `as_json(${JSON.stringify(drawn)})` : `curves(globals(), ${literal(values)}, ${steps}, ${lr})`);
   let session = null, sessionCode = null, busy = false, waiting = null;
 
   // Ask Python about `what`; the interpreter stays as long as the code does.
@@ -133,8 +159,7 @@
     if (fresh) session = window.lrPython.session();
     sessionCode = what.code;
     const code = fresh ? [["answer", what.code]] : [];
-    const answer = await session.ask([...code, ["call", what.drawn
-      ? `import playground\n_result = playground.as_json(${JSON.stringify(what.drawn)})` : call(what)]]);
+    const answer = await session.ask([...code, ["call", question(what)]]);
     if (answer.error || answer.endless) sessionCode = null;
     return answer;
   }
@@ -146,16 +171,16 @@
       return;
     }
     busy = true;
-    keep();
     try {
       do {
         waiting = false;
-        const now = { ...work, values: { ...work.values } };
+        const now = { ...work, values: { ...work.values }, drawn: work.drawn && work.drawn.slice() };
         const answer = await curvesOf(now);
-        const { text, line } = window.lrPython.explain(answer);
+        const { text, line } = window.lrPython.explain(answer, now.code);
         editor?.mark(line);
         if (answer.error || answer.endless) {
-          tell(text, true); // the last good curve stays
+          const many = answer.endless && now.steps > 1000 ? ` Or are ${now.steps} optimizer steps too many for it?` : "";
+          tell(text + many, true); // the last good curve stays
           continue;
         }
         curves = root.lrCurves = { ...JSON.parse(answer.result), of: now };
@@ -265,22 +290,23 @@
     if (!curves) return;
     pins.push({ name: nameOf(curves.of), work: curves.of, curves });
     draw();
-    keep();
+    changed();
   });
   legend.addEventListener("input", ({ target }) => {
     pins[target.dataset.pin].name = target.value;
     readStep();
-    keep();
+    changed();
   });
   legend.addEventListener("click", ({ target }) => {
     const pin = pins[target.dataset.pin];
     if (target.matches(".lr-unpin")) {
       pins.splice(target.dataset.pin, 1);
       draw();
-      keep();
+      changed();
       find(".lr-pin").focus();
     } else if (target.matches(".lr-back")) {
       take(pin.work);
+      changed();
     }
   });
 
@@ -300,6 +326,7 @@
   drawButton.addEventListener("click", () => {
     if (drawing) {
       stopDrawing();
+      changed();
       compute();
       return;
     }
@@ -328,6 +355,7 @@
     svgs.rate.setPointerCapture(event.pointerId);
     pen = place(event);
     work.drawn[pen[0]] = pen[1];
+    changed();
     compute();
   });
   svgs.rate.addEventListener("pointermove", (event) => {
@@ -339,6 +367,7 @@
       work.drawn[i] = Number((start + part * (rate - start)).toPrecision(3));
     }
     pen = [t, rate];
+    changed();
     compute();
   });
   for (const end of ["pointerup", "pointercancel"]) {
@@ -354,7 +383,10 @@
     const steps = work.drawn.length;
     if (!best[steps]) {
       const answer = await window.lrPython.run([["call", `import playground\n_result = playground.best_cosine(${steps})`]]);
-      if (answer.error || answer.endless) return;
+      if (answer.error || answer.endless) {
+        score.textContent = `Yours ends at an expected loss of ${final(curves)}. To find the best cosine over ${steps} steps takes too long here.`;
+        return;
+      }
       best[steps] = JSON.parse(answer.result);
     }
     while (busy) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -438,7 +470,7 @@
     }
     run[target.name] = value;
     showRun();
-    keep();
+    changed();
     if (curves) showEpochs();
   });
   find(".lr-run").addEventListener("toggle", () => curves && showEpochs());
@@ -452,37 +484,51 @@
     work.steps = total;
     for (const name of Object.keys(work.values)) if (HORIZON.test(name)) work.values[name] = total;
     buildSliders();
+    changed();
     compute();
   });
 
-  // A whole training loop, ready to copy: it prints the rate of each optimizer step.
+  const drawnCode = (rates) => `RATES = [\n${rates.map((rate) => `    ${rate},\n`).join("")}]
+
+
+def rate(t):
+    return RATES[min(t, len(RATES) - 1)]`;
+
+  // A whole training loop, ready to copy: it prints the rate of each optimizer step of the curve that
+  // is shown. It is a function, so that its names are not those of the reader.
   function program() {
+    if (!curves) return "";
     const { batches } = counted();
-    const given = Object.entries(work.values).map(([name, value]) => `, ${name}=${value}`).join("");
-    const scheduler = isScheduler();
-    const lr = scheduler ? work.lr : "1.0";
+    const { values, drawn } = curves.of;
+    const code = drawn ? drawnCode(drawn) : curves.of.code;
+    const given = drawn ? "" : Object.entries(values).map(([name, value]) => `, ${name}=${value}`).join("");
+    const scheduler = isScheduler(code);
+    const lr = scheduler ? curves.of.lr : "1.0";
     const made = scheduler ? `scheduler(optimizer${given})`
       : `torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: rate(t${given}))`;
-    const plateau = /ReduceLROnPlateau/.test(work.code);
+    const plateau = /ReduceLROnPlateau/.test(code);
     return `import torch
 
-${work.code.trim()}
+${code.trim()}
 
 
-model = torch.nn.Linear(1, 1)  # your model
-optimizer = torch.optim.SGD(model.parameters(), lr=${lr}, momentum=0.9)
-schedule = ${made}
+def train():
+    model = torch.nn.Linear(1, 1)  # your model
+    optimizer = torch.optim.SGD(model.parameters(), lr=${lr}, momentum=0.9)
+    schedule = ${made}
+    step = 0
+    for epoch in range(${run.epochs}):
+        for batch in range(${batches}):  # your batches, in each of ${run.processes} process${run.processes > 1 ? "es" : ""}
+            # loss = ...; (loss / ${run.accumulation}).backward()
+            if (batch + 1) % ${run.accumulation} == 0 or batch + 1 == ${batches}:
+                print(step, optimizer.param_groups[0]["lr"])
+                optimizer.step()
+                optimizer.zero_grad()
+                schedule.step(${plateau ? "1.0" : ""})${plateau ? "  # your validation loss; the page's curve has one of its own" : ""}
+                step += 1
 
-step = 0
-for epoch in range(${run.epochs}):
-    for batch in range(${batches}):  # your batches, in each of ${run.processes} process${run.processes > 1 ? "es" : ""}
-        # loss = ...; (loss / ${run.accumulation}).backward()
-        if (batch + 1) % ${run.accumulation} == 0 or batch + 1 == ${batches}:
-            print(step, optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step(${plateau ? "1.0" : ""})${plateau ? "  # your validation loss" : ""}
-            step += 1
+
+train()
 `;
   }
 
@@ -498,14 +544,20 @@ for epoch in range(${run.epochs}):
     setTimeout(() => { button.textContent = label; }, 1500);
   }
   find(".lr-copy").addEventListener("click", ({ target }) =>
-    copied(target, program(), () => getSelection().selectAllChildren(find(".lr-code"))));
+    copied(target, find(".lr-code").textContent, () => getSelection().selectAllChildren(find(".lr-code"))));
 
   // --- what is kept: on the device, and in a link
 
-  const state = () => ({ ...work, pins: pins.map(({ name, work: one }) => ({ name, ...one })), run });
+  const state = () => ({ ...work, pins: [...pins.map(({ name, work: one }) => ({ name, ...one })), ...coming], run });
 
-  function keep() {
+  // After each change by the reader. What a link brought is not kept before: it would take the place
+  // of the reader's own. And the address no longer tells what is shown.
+  function changed() {
+    showExample();
     try { localStorage.setItem(STORE, JSON.stringify(state())); } catch { /* a page without a store */ }
+    try {
+      if (location.hash.startsWith("#s=")) history.replaceState(null, "", location.href.split("#")[0]);
+    } catch { /* a page that may not change its address */ }
   }
 
   const through = async (bytes, stream) =>
@@ -552,33 +604,67 @@ for epoch in range(${run.epochs}):
     compute();
   }
 
-  async function restore(found) {
+  // The setting that a link or the device holds; its pins come later, for each has to be computed.
+  function restore(found) {
     const start = checked(found);
+    coming = Array.isArray(found.pins) ? found.pins.slice(0, PINS) : [];
     for (const [name, value] of Object.entries(found.run ?? {})) {
       if (name in run && Number.isInteger(value) && value >= 1 && value <= LIMITS[name]) run[name] = runForm.elements[name].value = value;
-    }
-    for (const one of (Array.isArray(found.pins) ? found.pins : []).slice(0, 50)) {
-      const what = checked(one);
-      const answer = await curvesOf(what);
-      if (answer.error || answer.endless) continue; // a pin that no longer runs
-      pins.push({ name: String(one.name ?? nameOf(what)).slice(0, 100), work: what, curves: { ...JSON.parse(answer.result), of: what } });
     }
     return start;
   }
 
+  let coming = [];
+  async function restorePins() {
+    while (coming.length) {
+      const [one] = coming;
+      try {
+        const what = checked(one);
+        const answer = JSON.parse(await window.lrPython.run([["answer", what.code], ["call", question(what)]])
+          .then(({ result, endless }) => {
+            if (endless) coming.length = 1; // those behind it would be as slow
+            return result;
+          }));
+        pins.push({ name: String(one.name ?? nameOf(what)).slice(0, 100), work: what, curves: { ...answer, of: what } });
+        draw();
+      } catch {
+        // a pin that no longer runs, or none at all
+      }
+      coming.shift();
+    }
+  }
+
+  const menu = find(".lr-example");
+  menu.innerHTML = '<option value="">your own</option>' +
+    Object.keys(EXAMPLES).map((name) => `<option>${escape(name)}</option>`).join("");
+  function showExample() {
+    menu.value = Object.keys(EXAMPLES).find((name) => EXAMPLES[name] === work.code) ?? "";
+  }
+  menu.addEventListener("change", () => {
+    if (menu.value) {
+      take({ code: EXAMPLES[menu.value], values: {}, steps: work.steps, lr: work.lr, drawn: null });
+      changed();
+    } else {
+      showExample();
+    }
+  });
+  // another link, in the page that is open
+  addEventListener("hashchange", () => location.hash.startsWith("#s=") && location.reload());
+
   async function begin() {
-    const menu = find(".lr-example");
-    menu.innerHTML = Object.keys(EXAMPLES).map((name) => `<option>${escape(name)}</option>`).join("");
-    menu.addEventListener("change", () =>
-      take({ code: EXAMPLES[menu.value], values: {}, steps: work.steps, lr: work.lr, drawn: null }));
     let complaint = "";
     const linked = /^#s=(.*)/.exec(location.hash);
     try {
-      if (linked) work = await restore(await unpacked(linked[1]));
-      else if (localStorage.getItem(STORE)) work = await restore(JSON.parse(localStorage.getItem(STORE)));
-    } catch (error) {
-      if (linked) complaint = `This link cannot be read (${error.message}): was it cut? An example is shown instead.`;
+      if (linked) work = restore(await unpacked(linked[1]));
+    } catch {
+      complaint = "This link cannot be read: was it cut? What was here before is shown instead.";
     }
+    try {
+      if ((!linked || complaint) && localStorage.getItem(STORE)) work = restore(JSON.parse(localStorage.getItem(STORE)));
+    } catch {
+      // what the device holds cannot be read: the example stays
+    }
+    showExample();
     window.lrPython.warm(); // Python comes while the editor does
     editor = await window.lrPython.editor(find(".lr-editor"), {
       text: work.code,
@@ -589,6 +675,7 @@ for epoch in range(${run.epochs}):
           stopDrawing();
           work.code = text;
           buildSliders();
+          changed();
           compute();
         }, PAUSE);
       },
@@ -596,6 +683,7 @@ for epoch in range(${run.epochs}):
     });
     buildSliders();
     await compute();
+    await restorePins();
     if (complaint) tell(complaint, true);
     root.dataset.ready = "true";
   }

@@ -223,6 +223,7 @@ def test_a_slider_comes_early(name, came):
     _, arrival = came
     # the playground is there to run Python, and loads it at once
     most = KILOBYTES + 120 * (name == "chapters/playground.html")
+    most += 100 * (name == "search.html")  # which loads the words of the whole book
     assert arrival.early <= arrival.sent <= 1000 * most
     assert arrival.requests <= REQUESTS or name == "search.html"
     assert arrival.shift < 0.05
@@ -264,7 +265,17 @@ def test_icons_and_formulas_are_in_the_fonts(name, phone, letters):
     assert len(icons) > 5
     assert set(icons) <= letters["Font Awesome 6 Free"]
     formulas = "".join(formula.get_text() for formula in SOUPS[name].select("math"))
+    formulas += "√" * len(SOUPS[name].select("msqrt, mroot"))
     assert {ord(letter) for letter in formulas if not letter.isspace()} <= letters["STIX Two Math"]
+
+
+@each(READ)
+def test_the_titles_of_the_neighbours_are_whole(name, phone):
+    cut = phone.evaluate("""() => [...document.querySelectorAll(".prev-next-area *")].filter((e) =>
+      e.getBoundingClientRect().right > innerWidth || e.getBoundingClientRect().left < 0 ||
+      e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline"
+    ).map((e) => e.className + ": " + e.textContent.trim())""")
+    assert not cut
 
 
 @each(READ)

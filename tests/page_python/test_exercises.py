@@ -237,3 +237,87 @@ def test_the_data_of_a_page_are_those_of_its_notebook():
         data = re.search(r'<script type="application/json" id="lr-exercises">(.*?)</script>', html)
         numbers = [exercise["number"] for exercise in json.loads(data[1])]
         assert numbers == list(exercises_of(chapter))
+
+
+def right_answer():
+    chapter = ONE.removesuffix(".html")
+    number, exercise = next((n, e) for n, e in exercises_of(chapter).items() if not e.colab)
+    return number, exercise, solved(exercise)
+
+
+@one
+def test_checks_at_the_same_time_do_not_answer_for_each_other(name, page):
+    """Of one exercise the last press counts; two exercises have an interpreter each."""
+    exercises = {n: e for n, e in exercises_of(name.removesuffix(".html")).items() if not e.colab}
+    for number, exercise in exercises.items():
+        type_answer(page, number, solved(exercise) if number == 1 else exercise.starter)
+    page.evaluate("""() => {
+      const buttons = document.querySelectorAll(".lr-check");
+      for (let i = 0; i < 4; i++) for (const button of buttons) button.click();
+    }""")
+    for number, exercise in exercises.items():
+        answer = solved(exercise) if number == 1 else exercise.starter
+        expect(box(page, number)).to_have_attribute("data-checks", "1", timeout=30_000)
+        assert box(page, number).locator(".lr-told").inner_text().strip() == told(exercise, answer)
+    page.wait_for_timeout(5500)  # what was left running would be stopped now, and told
+    assert "Stopped" not in page.locator("article").inner_text()
+
+
+@one
+def test_what_ran_before_does_not_speak_after_a_newer_check(name, page):
+    number, exercise, right = right_answer()
+    type_answer(page, number, "while True:\n    pass")
+    box(page, number).locator(".lr-check").click()
+    page.wait_for_timeout(500)
+    type_answer(page, number, right)
+    assert check(page, number) == told(exercise, right)
+    page.wait_for_timeout(5500)
+    assert box(page, number).locator(".lr-told").inner_text().strip() == told(exercise, right)
+    type_answer(page, number, "while True:\n    pass")
+    box(page, number).locator(".lr-check").click()
+    page.wait_for_timeout(500)
+    box(page, number).locator(".lr-again").click()
+    page.wait_for_timeout(5500)
+    expect(box(page, number).locator(".lr-told")).to_be_hidden()
+
+
+@one
+def test_a_long_output_keeps_its_verdict_and_its_place(name, page):
+    number, _, right = right_answer()
+    type_answer(page, number, "for i in range(6000):\n    print(i)\n" + right)
+    assert "Correct" in check(page, number).splitlines()[-1]
+    result = box(page, number).locator(".lr-told")
+    expect(result).to_have_class(re.compile("lr-correct"))
+    assert result.bounding_box()["height"] < 600
+    assert result.evaluate("e => e.scrollTop + e.clientHeight >= e.scrollHeight - 2")
+
+
+@one
+def test_a_solution_that_replaces_the_starter_is_told_what_is_missing(name, page):
+    number, exercise, _ = right_answer()
+    lost = [line.split(" =")[0] for line in exercise.starter.splitlines() if " = " in line][-1]
+    type_answer(page, number, f"check(1, {lost})")
+    text = check(page, number)
+    assert f"NameError: name '{lost}' is not defined" in text
+    assert "Start again brings it back" in text
+
+
+@one
+def test_a_smaller_python_is_named_where_it_is_the_cause(name, page):
+    number, _, _ = right_answer()
+    for code, says in (
+        ("a = [1]\nb = [*a, 2]", "a smaller one"),
+        ("import math\nmath.comb(4, 2)", "a smaller one"),
+        ("import torch.nn as nn", "open the chapter in Colab"),
+    ):
+        type_answer(page, number, code)
+        assert says in check(page, number), code
+    type_answer(page, number, "a = (1")
+    assert "smaller" not in check(page, number)
+
+
+@one
+def test_printing_alone_is_no_check(name, page):
+    number, _, _ = right_answer()
+    type_answer(page, number, 'print("hi")')
+    assert check(page, number) == "hi\nNothing was checked: the call of check is missing."

@@ -322,3 +322,128 @@ def test_the_examples_are_in_the_page():
     html = PAGE.read_text()
     data = re.search(r'<script type="application/json" id="lr-examples">(.*?)</script>', html)
     assert json.loads(data[1]) == EXAMPLES
+
+
+SIGNATURES = [
+    ("def rate(t, warmup: int = 10, peak: float = 0.5):", ["warmup", "peak"]),
+    ("def rate(t, peak=0.5,  # highest (of all), n=5\n         end=100):", ["peak", "end"]),
+    ("def rate(t, betas=(0.9, 0.99), peak=0.5):", ["peak"]),
+    ('"""\ndef rate(t, x=1):\n"""\ndef rate(t, peak=0.5):', ["peak"]),
+    ("def rate(t, a=1):\n    return 0\n\n\ndef rate(t, peak=0.5):", ["peak"]),
+    ("def rate(t, größe=5, peak=0.5):", ["größe", "peak"]),
+    ("def rate(t, length=3, item=4, constructor=5, steps=7, peak=0.5):",
+     ["length", "item", "constructor", "steps", "peak"]),
+]  # fmt: skip
+
+
+@here
+def test_parameters_are_read_as_python_reads_them(name, page):
+    for head, names in SIGNATURES:
+        curves = write(page, f"{head}\n    return peak\n")
+        sliders = page.locator("#lr-playground .lr-controls input[type=range]")
+        assert [s.get_attribute("name") for s in sliders.all()] == names, head
+        assert curves["rate"][0] == 0.5, (head, told(page))
+    curves = move(page, "steps", 5)  # the last one's own, not the number of optimizer steps
+    assert len(curves["rate"]) == 100 and curves["of"]["values"]["steps"] == 5
+
+
+OWN = "def rate(t, peak=0.125):\n    return peak\n"
+
+
+@here
+def test_what_is_written_after_a_link_was_made_is_kept(name, page):
+    link(page)
+    write(page, OWN)
+    assert "#s=" not in page.url
+    page.reload()
+    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    assert page.evaluate(CURVES)["rate"][0] == 0.125
+
+
+@here
+def test_a_look_at_a_link_leaves_the_readers_own_work(name, page, context):
+    address = link(page)
+    write(page, OWN)
+    page.close()
+    for fragment, rate in (("#s=cut", 0.125), ("#" + address.partition("#")[2], None)):
+        looked = open_playground(context, fragment)
+        found = looked.evaluate(CURVES)["rate"][0]
+        assert (found == rate) if rate else found != 0.125
+        looked.close()
+        again = open_playground(context)
+        assert again.evaluate(CURVES)["rate"][0] == 0.125
+        again.close()
+
+
+@here
+def test_what_is_typed_while_python_is_busy_is_kept(name, page):
+    page.locator("#lr-playground .cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text("def rate(t):\n    while True:\n        pass\n")
+    page.wait_for_timeout(600)
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(OWN)
+    page.wait_for_timeout(600)
+    page.reload()
+    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    assert page.evaluate(CURVES)["rate"][0] == 0.125
+
+
+@here
+def test_a_bad_pin_takes_nothing_else_away(name, page):
+    state = {"code": OWN, "pins": [None, {"code": OWN, "name": "good"}, {"code": "x ="}]}
+    page.evaluate("s => localStorage.setItem('lr-playground', s)", json.dumps(state))
+    page.reload()
+    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    assert page.evaluate(CURVES)["rate"][0] == 0.125
+    names = page.locator("#lr-playground .lr-name")
+    assert [one.input_value() for one in names.all()] == ["good"]
+
+
+def draw_line(page, height):
+    area = page.locator('svg[data-panel="rate"]').bounding_box()
+    y = area["y"] + height * area["height"]
+    page.mouse.move(area["x"] + area["width"] / 3, y)
+    page.mouse.down()
+    page.mouse.move(area["x"] + 2 * area["width"] / 3, y, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(800)
+
+
+@here
+def test_a_pinned_drawing_stays_as_it_was_and_has_its_program(name, page):
+    page.locator("#lr-playground .lr-draw").click()
+    draw_line(page, 0.3)
+    pinned = page.evaluate(CURVES)["rate"]
+    page.locator("#lr-playground .lr-pin").click()
+    draw_line(page, 0.6)
+    assert page.evaluate(CURVES)["rate"] != pinned
+    curves = after(page, lambda: page.locator("#lr-playground .lr-back").click())
+    assert curves["rate"] == pinned
+    page.locator("#lr-playground .lr-run summary").click()
+    page.locator('.lr-run-form [name="images"]').fill("1280")
+    rows, ended = run_program(page.locator("#lr-playground .lr-code").inner_text())
+    assert not ended and [rate for rate, *_ in rows] == pytest.approx(pinned)
+
+
+@here
+def test_the_menu_names_the_example_or_none(name, page):
+    menu = page.locator("#lr-playground .lr-example")
+    first = next(iter(EXAMPLES))
+    assert menu.input_value() == first
+    write(page, OWN)
+    assert menu.input_value() == ""
+    curves = after(page, lambda: menu.select_option(first))
+    assert curves["of"]["code"] == EXAMPLES[first] and menu.input_value() == first
+
+
+@here
+def test_many_pins_leave_room_for_the_sliders_on_a_phone(name, browser):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    page = open_playground(context)
+    for _ in range(14):
+        page.locator("#lr-playground .lr-pin").tap()
+    assert page.locator("#lr-playground .lr-stage").bounding_box()["height"] < 600
+    context.close()
