@@ -777,7 +777,7 @@ def cooldown_share(progress, decay):
 
 
 def inverse_sqrt(t, base_lr, warmup_steps=0):
-    """Rate of a warm-up along a straight line and a decay as one over the square root of the step.
+    """Rate of a warm-up, and then a decay as one over the square root of the step.
 
     It has no end: four times as many steps halve the rate.
 

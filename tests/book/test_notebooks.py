@@ -35,6 +35,7 @@ ANATOMY = (
 EXERCISES = 3
 MEDIAN_LINES = 5
 MANY_LINES = 20  # of a code cell; one cell of a notebook may be longer
+SHOWN_LINES = 40  # of an output: what a cell returns by accident may be far longer
 ALT_LENGTH = (40, 400)  # characters: says what the figure shows, without retelling the text
 # All hide something from a reader of the page. There is none that keeps nbval from comparing a
 # visible output.
@@ -122,6 +123,9 @@ def output_problems(output):
             found.append(f"stores an address in memory: {match[0]}")
         if match := TIMING.search(text):
             found.append(f"stores a time, which no other run repeats: {match[0]!r}")
+    shown = output.get("text") or data.get("text/plain", "")
+    if len(shown.splitlines()) > SHOWN_LINES:
+        found.append(f"shows {len(shown.splitlines())} lines; at most {SHOWN_LINES} are read")
     return found
 
 
@@ -302,6 +306,11 @@ def show_axes(notebook):
     code_cells(notebook)[0].outputs.append(nbformat.v4.new_output("execute_result", data))
 
 
+def show_a_list(notebook):
+    data = {"text/plain": "\n".join(["[0.02,", *[" 0.02,"] * 199])}
+    code_cells(notebook)[0].outputs.append(nbformat.v4.new_output("execute_result", data))
+
+
 def drop_section(notebook):
     for cell in notebook.cells:
         cell.source = cell.source.replace("## Pitfalls", "Pitfalls")
@@ -343,6 +352,7 @@ def write_long_cells(notebook):
         (drop_alt_text, "alt text"),
         (drop_pictures, "draws, but no figure is stored"),
         (show_axes, "shows the axes in words"),
+        (show_a_list, "shows 200 lines"),
         (drop_section, "sections are"),
         (drop_solution, "# Solution"),
         (drop_hint, "has no hint"),
