@@ -69,7 +69,8 @@ clean: ## remove all that was built (not .venv)
 # The parts of `make test`, each also a target of its own.
 
 IN_BROWSER := explorer/test_lab.py book/test_pages.py book/test_theme.py book/test_search.py \
-	page_python/test_exercises.py page_python/test_change_formula.py page_python/test_playground.py
+	page_python/test_exercises.py page_python/test_change_formula.py page_python/test_playground.py \
+	page_python/test_firefox.py
 ELSEWHERE := $(IN_BROWSER) book/test_colab.py
 
 # Colab's versions have no builds for a newer one: said now, and not after all other tests.

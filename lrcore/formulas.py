@@ -447,7 +447,7 @@ def one_cycle_lr(
     final_div_factor=1e4,
     three_phase=False,
 ):
-    """Rate of OneCycleLR after t calls of scheduler.step(); the optimizer's has no say.
+    """Rate of OneCycleLR after t calls of scheduler.step(); not the optimizer's.
 
     Up to max_lr and down again. With three_phase it comes back to the first rate on the way down,
     after as many calls as it went up.
@@ -713,7 +713,9 @@ def warmup_linear(t, base_lr, total_steps, warmup_steps=0):
     return base_lr * (1 - progress)
 
 
-def warmup_stable_decay(t, base_lr, total_steps, warmup_steps=0, decay_steps=0, decay="1-sqrt"):
+def warmup_stable_decay(
+    t, base_lr, total_steps, warmup_steps=0, decay_steps=0, decay="1-sqrt"
+):
     """Rate of WSD: a warm-up, a constant rate, a cooldown to zero.
 
     Args:

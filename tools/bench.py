@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import bench_cifar
 import nbformat
-from bench_pages import arrivals, page_moves
+from bench_pages import arrivals, page_moves, page_python
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
@@ -112,6 +112,18 @@ def arrival_rows(pages):
             text = f"page on a slow phone: {what}, {Path(name).stem}"
             rows.append(Row(text, value(page), goal, wanted and 1, unit=unit))
     return rows
+
+
+def python_rows(pages):
+    """Medians: the first of a page pays for what is loaded, a later one for itself."""
+    found = page_python(pages[0].parent.parent)
+    middle = {name: statistics.median(getattr(found, name)) / 1000 for name in found._fields[:3]}
+    return [
+        Row("Python in the page: first click to answer, from disk", middle["first"], 0.3, 1),
+        Row("Python in the page: later checks", middle["later"], 0.06, 1),
+        Row("Python in the page: the playground's redraw, 100 steps", middle["redraw"], 0.016, 1),
+        Row("Python in the page: sent, without the editor", found.sent / 1000, 300, 1, unit="kB"),
+    ]
 
 
 def live_rows():
@@ -321,6 +333,7 @@ def main(arguments):
     for measure in (
         partial(page_rows, pages),
         partial(arrival_rows, pages),
+        partial(python_rows, pages),
         live_rows,
         formula_rows,
         training_rows,

@@ -70,6 +70,69 @@ def page_moves(pages, moves):
     return found
 
 
+# --- Python in the page
+
+# Milliseconds from an action to the next change of a counter that the page keeps in `dataset`.
+COUNTED = """async ([root, name, selector, event]) => {
+  const count = () => Number(root.dataset[name] ?? 0);
+  const before = count();
+  const start = performance.now();
+  const target = root.querySelector(selector);
+  if (event === "click") target.click();
+  else {
+    target.value = Number(target.value) === Number(target.max) ? target.min : target.max;
+    target.dispatchEvent(new Event(event, { bubbles: true }));
+  }
+  await new Promise((done) => {
+    const observer = new MutationObserver(() => {
+      if (count() === before) return;
+      observer.disconnect();
+      done();
+    });
+    observer.observe(root, { attributes: true });
+  });
+  return performance.now() - start;
+}"""
+
+
+class PagePython(NamedTuple):
+    """Milliseconds, and bytes: what Python in the page takes."""
+
+    first: list  # checks of the first exercise of a page that has just come, from disk
+    later: list  # checks after that, with a pause between them
+    redraw: list  # moves of a slider of the playground, 100 steps
+    sent: int  # all that it loads but the editor, gzipped
+
+
+def page_python(book, turns=7):
+    """What the reader waits for Python in the page, as a `PagePython`."""
+    static = book / "_static"
+    files = ["page_python_runtime.js", "draw.js", "playground.js"]
+    sent = sum(len(gzip.compress((static / file).read_bytes())) for file in files)
+    found = PagePython([], [], [], sent)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        for _ in tqdm(range(turns), "Python in the page", leave=False):
+            page = browser.new_context().new_page()
+            page.goto((book / "chapters" / "step_lr.html").as_uri())
+            box = page.query_selector(".lr-exercise[data-ready]")
+            asked = [box, "checks", ".lr-check", "click"]
+            found.first.append(page.evaluate(COUNTED, asked))
+            for _ in range(3):
+                page.wait_for_timeout(500)  # a reader reads
+                found.later.append(page.evaluate(COUNTED, asked))
+            page.context.close()
+        page = browser.new_page()
+        page.goto((book / "chapters" / "playground.html").as_uri())
+        page.wait_for_selector("#lr-playground[data-ready]")
+        root = page.query_selector("#lr-playground")
+        for _ in range(10 * turns):
+            asked = [root, "computed", ".lr-controls input[type=range]", "input"]
+            found.redraw.append(page.evaluate(COUNTED, asked))
+        browser.close()
+    return found
+
+
 # --- how soon a page is there
 
 # A slow phone on a slow network: 1.6 Mbit/s, 150 ms to the server and back, a quarter of the speed.

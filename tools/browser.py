@@ -1,7 +1,8 @@
 """The browser of the page tests: find one, and with `python tools/browser.py` install one.
 
 Order: the one named by the environment variable CHROMIUM, an installed Chromium or Chrome,
-Playwright's own.
+Playwright's own. Firefox, in which the exercises are tried too, is installed from Debian where that
+is possible; elsewhere its test is skipped unless it is there.
 """
 
 import os
@@ -14,6 +15,8 @@ import apt
 from playwright.sync_api import sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
 # Headless, and silent towards the network: the tests count every request.
 FLAGS = [
@@ -78,6 +81,9 @@ def main():
             "install Chromium or Chrome, or name one with the environment variable CHROMIUM."
         )
     print(f"Browser: {path}")
+    if not FIREFOX and apt.can_install():
+        print("Installing Debian's Firefox for one test", flush=True)
+        apt.install("firefox-esr")
 
 
 if __name__ == "__main__":

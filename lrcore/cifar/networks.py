@@ -32,7 +32,7 @@ def sequences(network):
 
 
 def network(widths, stride=1):
-    """A plain convolutional network: a first convolution, three blocks, a linear layer.
+    """A plain convolutional network: a convolution, three blocks, a linear layer.
 
     Args:
         widths: the channels of the first convolution and of the three blocks, four numbers.

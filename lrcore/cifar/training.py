@@ -122,7 +122,10 @@ def momentum_of(group):
     return float(group["momentum"] if "momentum" in group else group["betas"][0])
 
 
-def train(data, setup, make_scheduler, *, epochs, lr, seed, every=1, judge_on="test", along=False):
+def train(
+    data, setup, make_scheduler, *, epochs, lr, seed, every=1, judge_on="test",
+    along=False
+):
     """Train a fresh network on the training images with one scheduler, and judge it.
 
     Args:
@@ -164,8 +167,9 @@ def train(data, setup, make_scheduler, *, epochs, lr, seed, every=1, judge_on="t
     model = setup.task.network().to(device, memory_format=torch.channels_last)
     optimizer = make_optimizer(setup.optimizer, model.parameters(), lr)
     scheduler = make_scheduler(optimizer)
-    # float16 has no small numbers: the scaler enlarges the loss, and the gradients with it
-    scaler = torch.amp.GradScaler(device.type, 1024.0, enabled=setup.precision == torch.float16)
+    # float16 has no small numbers: the scaler enlarges the loss, and so the gradients
+    scaled = setup.precision == torch.float16
+    scaler = torch.amp.GradScaler(device.type, 1024.0, enabled=scaled)
     generator = torch.Generator(device).manual_seed(seed)
 
     rates, momenta, evaluations = [], [], []
@@ -178,7 +182,8 @@ def train(data, setup, make_scheduler, *, epochs, lr, seed, every=1, judge_on="t
         rates.append(float(optimizer.param_groups[0]["lr"]))
         momenta.append(momentum_of(optimizer.param_groups[0]))
 
-        images = setup.task.augment(inputs[batch], draws.shifts[place], draws.mirrors[place])
+        shifts, mirrors = draws.shifts[place], draws.mirrors[place]
+        images = setup.task.augment(inputs[batch], shifts, mirrors)
         with autocast(device, setup.precision):
             loss = F.cross_entropy(model(setup.task.normalise(images)), labels[batch])
         optimizer.zero_grad()
@@ -193,13 +198,15 @@ def train(data, setup, make_scheduler, *, epochs, lr, seed, every=1, judge_on="t
             else:
                 scheduler.step()
         if along and place == steps_an_epoch - 1:
-            evaluations.append((epoch + 1, *evaluate(model, getattr(data, judge_on), setup)))
+            found = evaluate(model, getattr(data, judge_on), setup)
+            evaluations.append((epoch + 1, *found))
         # looked at only here: to read a number from a GPU waits for all of its work
         if t + 1 in ends_of_pieces(steps) and not losses[: t + 1].isfinite().all():
             break
 
     judged = evaluate(model, getattr(data, judge_on), setup)
-    return outcome(rates, momenta, losses[: len(rates)].tolist(), judged, evaluations, steps)
+    losses = losses[: len(rates)].tolist()
+    return outcome(rates, momenta, losses, judged, evaluations, steps)
 
 
 def ends_of_pieces(steps):

@@ -35,6 +35,7 @@ ANATOMY = (
 EXERCISES = 3
 MEDIAN_LINES = 5
 MANY_LINES = 20  # of a code cell; one cell of a notebook may be longer
+SOURCE_WIDTH = 88  # characters that fit the column of a page
 SHOWN_LINES = 40  # of an output: what a cell returns by accident may be far longer
 ALT_LENGTH = (40, 400)  # characters: says what the figure shows, without retelling the text
 # All hide something from a reader of the page. There is none that keeps nbval from comparing a
@@ -116,6 +117,12 @@ def output_problems(output):
         return [f"stores a message on stderr: {output.text[:80]!r}"]
     found = []
     data = output.get("data", {})
+    if data.get("text/markdown", "").startswith("```python"):
+        found += [
+            f"shows a source with a line of {len(line)} characters; {SOURCE_WIDTH} fit: {line!r}"
+            for line in data["text/markdown"].splitlines()
+            if len(line) > SOURCE_WIDTH
+        ]
     if execute.WIDGET_VIEW in data:
         found.append("stores a live widget, which no page can show")
     for text in (output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")):
@@ -311,6 +318,14 @@ def show_a_list(notebook):
     code_cells(notebook)[0].outputs.append(nbformat.v4.new_output("execute_result", data))
 
 
+def widen_source(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if data.get("text/markdown", "").startswith("```python"):
+                data["text/markdown"] += "\n" + 89 * "#"
+
+
 def drop_section(notebook):
     for cell in notebook.cells:
         cell.source = cell.source.replace("## Pitfalls", "Pitfalls")
@@ -353,6 +368,7 @@ def write_long_cells(notebook):
         (drop_pictures, "draws, but no figure is stored"),
         (show_axes, "shows the axes in words"),
         (show_a_list, "shows 200 lines"),
+        (widen_source, "a line of 89 characters"),
         (drop_section, "sections are"),
         (drop_solution, "# Solution"),
         (drop_hint, "has no hint"),

@@ -101,7 +101,7 @@ def test_it_is_a_program_and_says_what_it_needs(root):
 def test_each_plan_is_rehearsed():
     """With the network, the optimizer and the schedulers of the real one; only all is smaller."""
     assert sorted(gpu.DRY_PLANS) == sorted(gpu.ORDER)
-    assert set(gpu.ORDER) == set(PLANS) - {"small", "demo"}
+    assert set(gpu.ORDER) == set(PLANS) - {"small", "cooldowns", "demo"}  # these are for CPUs
     for name, dry in gpu.DRY_PLANS.items():
         plan = PLANS[name]
         assert (dry.name, dry.network, dry.optimizer) == (name, plan.network, plan.optimizer)
