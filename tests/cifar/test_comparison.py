@@ -520,7 +520,7 @@ def refused(error, *words, **arguments):
     [
         (
             {"plan": "smal"},
-            ["plan='smal'", "fair, defaults, adamw, transformer, confirmation, small, cooldowns, d"],
+            ["plan='smal'", "fair, defaults, adamw, transformer, confirmation, small", "cooldowns"],
         ),
         ({"plan": 3}, ["plan=3", "small", "a Plan"]),
         ({"limit": 0}, ["limit=0", "1 or more"]),
