@@ -135,7 +135,7 @@ window.lrPython = (() => {
   const HELP = [
     [/No module named '(?!lrcore)/,
       "\nA page has math, torch's schedulers and lrcore. With more, open the chapter in Colab."],
-    [/'module' object has no attribute/,
+    [/'module' object has no attribute|module '\w+' has no attribute/,
       "\nThe Python of a page is a smaller one and lacks some functions. Colab has them all."],
   ];
   const LACKING = /\[ *\*|[[{(,] *\*\*?\w+ *[,\]}]|, *\/ *[,)]|^ *match .*: *$/m;

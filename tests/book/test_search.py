@@ -39,6 +39,8 @@ QUESTIONS = {
     "restarts with warmup": "warmup_restarts",
     "warmup stable decay": "warmup_stable_decay",
     "wsd": "warmup_stable_decay",
+    "loss explodes": "glossary linear_lr cyclic_lr",
+    "loss becomes nan": "glossary linear_lr reduce_lr_on_plateau",
     "how long should the cooldown be": "warmup_stable_decay",
     "1-sqrt": "warmup_stable_decay",
     "train longer than planned": "warmup_stable_decay",

@@ -63,6 +63,12 @@ def write(page, code):
     return after(page, action)
 
 
+def reload(page):
+    page.wait_for_timeout(1000)  # the browser writes what a page keeps in its own time
+    page.reload()
+    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+
+
 def told(page):
     return page.locator("#lr-playground .lr-told").inner_text()
 
@@ -195,8 +201,7 @@ def test_a_link_that_is_broken_is_told(name, context, fragment):
 @here
 def test_what_was_written_is_there_again(name, page):
     write(page, "def rate(t):\n    return 0.0625\n")
-    page.reload()
-    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    reload(page)
     assert page.evaluate(CURVES)["rate"] == [0.0625] * 100
 
 
@@ -355,8 +360,7 @@ def test_what_is_written_after_a_link_was_made_is_kept(name, page):
     link(page)
     write(page, OWN)
     assert "#s=" not in page.url
-    page.reload()
-    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    reload(page)
     assert page.evaluate(CURVES)["rate"][0] == 0.125
 
 
@@ -364,6 +368,7 @@ def test_what_is_written_after_a_link_was_made_is_kept(name, page):
 def test_a_look_at_a_link_leaves_the_readers_own_work(name, page, context):
     address = link(page)
     write(page, OWN)
+    page.wait_for_timeout(1000)
     page.close()
     for fragment, rate in (("#s=cut", 0.125), ("#" + address.partition("#")[2], None)):
         looked = open_playground(context, fragment)
@@ -384,8 +389,7 @@ def test_what_is_typed_while_python_is_busy_is_kept(name, page):
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(OWN)
     page.wait_for_timeout(600)
-    page.reload()
-    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    reload(page)
     assert page.evaluate(CURVES)["rate"][0] == 0.125
 
 
@@ -393,8 +397,7 @@ def test_what_is_typed_while_python_is_busy_is_kept(name, page):
 def test_a_bad_pin_takes_nothing_else_away(name, page):
     state = {"code": OWN, "pins": [None, {"code": OWN, "name": "good"}, {"code": "x ="}]}
     page.evaluate("s => localStorage.setItem('lr-playground', s)", json.dumps(state))
-    page.reload()
-    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    reload(page)
     assert page.evaluate(CURVES)["rate"][0] == 0.125
     names = page.locator("#lr-playground .lr-name")
     assert [one.input_value() for one in names.all()] == ["good"]
