@@ -4,6 +4,7 @@
   "use strict";
   const data = document.getElementById("lr-formulas");
   if (!data) return;
+  const { kept } = window.lrPython;
   const PAUSE = 250; // ms after the last key until what is written runs
 
   // What gives all rates: the explorer's call of the formula, step by step.
@@ -17,13 +18,6 @@ for t in range(${steps}):
         raise ValueError("the learning rate of step %d is %s" % (t, _rate))
     _rates.append(float(_rate))
 _result = json.dumps(_rates)`;
-
-  const kept = (key) => {
-    try { return localStorage.getItem(key); } catch { return null; } // a page without a store
-  };
-  const keep = (key, text) => {
-    try { localStorage.setItem(key, text); } catch { /* the same */ }
-  };
 
   function offer(name, { source, before }, shown, explorer) {
     const bar = document.createElement("div");
@@ -39,7 +33,7 @@ _result = json.dumps(_rates)`;
     place.className = "lr-editor";
     const home = document.createComment("the explorer's place");
     const key = `lr-formula:${document.body.dataset.page}:${name}`; // where the reader's text stays
-    let editor = null, session = null, known = null, written = kept(key) ?? source, later = null;
+    let editor = null, session = null, known = null, written = kept.get(key) ?? source, later = null;
     let last = Promise.resolve(), newest = 0;
 
     function tell({ text, line }, wrong) {
@@ -93,7 +87,7 @@ _result = json.dumps(_rates)`;
         text: written,
         label: `The formula ${name}`,
         onChange: (text) => {
-          keep(key, text);
+          kept.put(key, text);
           clearTimeout(later);
           later = setTimeout(() => { written = text; follow(); }, PAUSE);
         },

@@ -4,6 +4,7 @@
   "use strict";
   const data = document.getElementById("lr-exercises");
   if (!data) return;
+  const { kept } = window.lrPython;
   const MARGIN = { left: 48, right: 10, top: 10, bottom: 30 };
   // After the reader's cells: what the last check compared.
   const REPORT = ["report", "import lrcore\n_result = lrcore.compared_as_json()"];
@@ -38,20 +39,6 @@
       `<path class="lr-expected" d="${path(expected, x, y)}"/>`;
   }
 
-  // What a reader wrote stays on the device; where it may not, it stays while the page is open.
-  const kept = {
-    key: (number) => `lr-answer:${document.body.dataset.page}:${number}`,
-    get(number) {
-      try { return localStorage.getItem(this.key(number)); } catch { return null; }
-    },
-    put(number, text) {
-      try { localStorage.setItem(this.key(number), text); } catch { /* a page without a store */ }
-    },
-    drop(number) {
-      try { localStorage.removeItem(this.key(number)); } catch { /* the same */ }
-    },
-  };
-
   const PANEL = `<div class="lr-buttons">
 <button type="button" class="lr-check">Check</button>
 <button type="button" class="lr-again">Start again</button>
@@ -70,6 +57,7 @@
     box.insertAdjacentHTML("beforeend", PANEL);
     const find = (selector) => box.querySelector(selector);
     const told = find(".lr-told"), figure = find(".lr-compared"), button = find(".lr-check");
+    const key = `lr-answer:${document.body.dataset.page}:${number}`;
     let opening = null, running = null;
 
     async function open() {
@@ -77,9 +65,9 @@
       const place = document.createElement("div");
       place.className = "lr-editor";
       const made = await window.lrPython.editor(place, {
-        text: kept.get(number) ?? starter,
+        text: kept.get(key) ?? starter,
         label: `Your answer to exercise ${number}`,
-        onChange: (text) => kept.put(number, text),
+        onChange: (text) => kept.put(key, text),
         onRun: check,
       });
       shown.replaceWith(place);
@@ -139,10 +127,10 @@
 
     async function again() {
       stop();
-      kept.drop(number);
+      kept.drop(key);
       const written = await editor();
       written.put(starter);
-      kept.drop(number); // putting it there kept it
+      kept.drop(key); // putting it there kept it
       told.hidden = figure.hidden = true;
       written.focus();
     }
@@ -158,7 +146,7 @@
     shown.addEventListener("click", () => link.remove());
     button.addEventListener("click", () => { link.remove(); check(); });
     find(".lr-again").addEventListener("click", () => { link.remove(); again(); });
-    if (kept.get(number) !== null) {
+    if (kept.get(key) !== null) {
       // an answer of an earlier day is shown when it comes near
       new IntersectionObserver(([entry], observer) => {
         if (!entry.isIntersecting) return;

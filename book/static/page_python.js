@@ -158,5 +158,18 @@ window.lrPython = (() => {
     return { text: [printed, (line ? `Line ${line}: ` : "") + last + help].filter(Boolean).join("\n"), line };
   }
 
-  return { load, style, editor, warm, run, session, explain };
+  // What a reader wrote stays on the device; where it may not, it stays while the page is open.
+  const kept = {
+    get(key) {
+      try { return localStorage.getItem(key); } catch { return null; }
+    },
+    put(key, text) {
+      try { localStorage.setItem(key, text); } catch { /* a page without a store */ }
+    },
+    drop(key) {
+      try { localStorage.removeItem(key); } catch { /* the same */ }
+    },
+  };
+
+  return { kept, load, style, editor, warm, run, session, explain };
 })();

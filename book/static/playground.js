@@ -554,7 +554,7 @@ train()
   // of the reader's own. And the address no longer tells what is shown.
   function changed() {
     showExample();
-    try { localStorage.setItem(STORE, JSON.stringify(state())); } catch { /* a page without a store */ }
+    window.lrPython.kept.put(STORE, JSON.stringify(state()));
     try {
       if (location.hash.startsWith("#s=")) history.replaceState(null, "", location.href.split("#")[0]);
     } catch { /* a page that may not change its address */ }
@@ -620,13 +620,12 @@ train()
       const [one] = coming;
       try {
         const what = checked(one);
-        const answer = JSON.parse(await window.lrPython.run([["answer", what.code], ["call", question(what)]])
-          .then(({ result, endless }) => {
-            if (endless) coming.length = 1; // those behind it would be as slow
-            return result;
-          }));
-        pins.push({ name: String(one.name ?? nameOf(what)).slice(0, 100), work: what, curves: { ...answer, of: what } });
-        draw();
+        const { result, endless } = await window.lrPython.run([["answer", what.code], ["call", question(what)]]);
+        if (endless) coming.length = 1; // those behind it would be as slow
+        if (result) {
+          pins.push({ name: String(one.name ?? nameOf(what)).slice(0, 100), work: what, curves: { ...JSON.parse(result), of: what } });
+          draw();
+        }
       } catch {
         // a pin that no longer runs, or none at all
       }
@@ -660,7 +659,8 @@ train()
       complaint = "This link cannot be read: was it cut? What was here before is shown instead.";
     }
     try {
-      if ((!linked || complaint) && localStorage.getItem(STORE)) work = restore(JSON.parse(localStorage.getItem(STORE)));
+      const own = window.lrPython.kept.get(STORE);
+      if ((!linked || complaint) && own) work = restore(JSON.parse(own));
     } catch {
       // what the device holds cannot be read: the example stays
     }

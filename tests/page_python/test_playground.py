@@ -401,6 +401,9 @@ def test_a_bad_pin_takes_nothing_else_away(name, page):
     assert page.evaluate(CURVES)["rate"][0] == 0.125
     names = page.locator("#lr-playground .lr-name")
     assert [one.input_value() for one in names.all()] == ["good"]
+    assert move(page, "peak", 0.2)["rate"][0] == 0.2  # what is left can still be drawn
+    page.locator("#lr-playground .lr-pin").click()
+    assert names.count() == 2
 
 
 def draw_line(page, height):
