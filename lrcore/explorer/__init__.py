@@ -14,7 +14,15 @@ __all__ = ["FORMULAS", "MOMENTUM_FORMULAS", "Explorer", "explore"]
 
 
 def explore(
-    scheduler, steps=STEPS, lr=LR, metrics=None, every=1, formula=None, path=False, **controls
+    scheduler,
+    steps=STEPS,
+    lr=LR,
+    metrics=None,
+    every=1,
+    batch_size=1,
+    formula=None,
+    path=False,
+    **controls,
 ):
     """Sliders for a learning-rate scheduler; reads like `ipywidgets.interact`.
 
@@ -30,6 +38,8 @@ def explore(
         metrics: what `ReduceLROnPlateau` watches, and no other scheduler: a function
             `metrics(t, ...)` of the step. Its parameters can be controls too.
         every: optimizer steps for each `scheduler.step()`; a control or a number.
+        batch_size: examples in a batch of the toy optimizer; a control or a number. Its noise
+            variance is divided by them, and a step costs as many of them.
         formula: the same curve in plain Python, for the page without a kernel: a function
             `formula(t, base_lr, ...)`. The schedulers in `FORMULAS` have theirs.
         path: whether one noisy run is shown too, from above: its way over two directions of the
@@ -52,7 +62,7 @@ def explore(
         >>> explore(StepLR, lr=(0.1, 1, 0.1), step_size=(5, 50, 5), gamma=0.5)
         <Explorer of StepLR>
     """
-    own = {"lr": lr, "steps": steps, "every": every}
+    own = {"lr": lr, "steps": steps, "every": every, "batch_size": batch_size}
     explorer = Explorer(scheduler, formula, metrics, {**own, **controls}, path)
     # now, because an error while it is shown would not stop the cell
     page.script(explorer)

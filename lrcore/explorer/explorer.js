@@ -106,8 +106,8 @@ function start(root, model) {
     } catch (error) {
       found.error = error;
     }
-    found.loss = model.losses(found.rate);
-    if (model.path) found.path = model.path.places(found.rate);
+    found.loss = model.losses(found.rate, v);
+    if (model.path) found.path = model.path.places(found.rate, v);
     return found;
   }
 
@@ -157,7 +157,7 @@ function start(root, model) {
     now = shown;
     if (changed) {
       published = found;
-      followChanged(texts);
+      followChanged(values, texts);
     } else {
       showCurves(found);
     }
@@ -180,7 +180,7 @@ function start(root, model) {
     update();
   };
 
-  async function followChanged(texts) {
+  async function followChanged(values, texts) {
     const mine = ++turn;
     const { metric } = published;
     const rate = await changed(texts, metric);
@@ -190,8 +190,8 @@ function start(root, model) {
       draw();
       return;
     }
-    const path = model.path && model.path.places(rate);
-    showCurves({ ...published, rate, loss: model.losses(rate), path, error: null });
+    const path = model.path && model.path.places(rate, values);
+    showCurves({ ...published, rate, loss: model.losses(rate, values), path, error: null });
   }
 
   // What is drawn behind the curve.

@@ -12,7 +12,7 @@ from lrcore import formulas
 from lrcore.plotting import panels_png
 from lrcore.schedulers import WarmupRestarts
 from lrcore.sources import definition
-from lrcore.toy import expected_losses, noisy_path
+from lrcore.toy import NOISE_VARIANCE, expected_losses, noisy_path
 from lrcore.tracing import LR, OWN, STEPS, check_own_names, trace_steps
 
 FORMULAS = {
@@ -36,6 +36,7 @@ MOMENTUM_FORMULAS = {
     lr_scheduler.CyclicLR: formulas.cyclic_momentum,
     lr_scheduler.OneCycleLR: formulas.one_cycle_momentum,
 }
+OF_EXPLORE = {"lr", "steps", "every", "batch_size"}  # controls that no scheduler takes
 
 
 class Curves(NamedTuple):
@@ -73,7 +74,7 @@ class Model:
     def __init__(self, scheduler, formula, metric, controls, path=False):
         if not inspect.isclass(scheduler):
             _require_def("scheduler", scheduler, "a class or ")
-        check_own_names("explore", scheduler, (*OWN, "formula", "path"))
+        check_own_names("explore", scheduler, (*OWN, "batch_size", "formula", "path"))
         for name, function in (("formula", formula), ("metrics", metric)):
             if function is not None:
                 _require_def(name, function)
@@ -91,7 +92,7 @@ class Model:
                 "a function (t, base_lr, ...) of plain numbers"
             )
         self._check_names(controls)
-        own = {"lr": LR, "steps": STEPS, "every": 1}
+        own = {"lr": LR, "steps": STEPS, "every": 1, "batch_size": 1}
         self.defaults = {**own, **_parameters(metric), **_parameters(scheduler)}
         self.widgets = {}
         self.fixed = {}
@@ -114,7 +115,7 @@ class Model:
         takes = _parameters(self.scheduler, skip=("optimizer", "last_epoch"))
         by_formula = _parameters(self.formula) | _parameters(self.momentum_formula)
         of_metric = _parameters(self.metric)
-        for name in controls.keys() - {"lr", "steps", "every"} - of_metric.keys():
+        for name in controls.keys() - OF_EXPLORE - of_metric.keys():
             if name not in takes:
                 known = sorted(takes.keys() | of_metric.keys())
                 raise TypeError(f"explore: {self.name} has no parameter {name!r}; it has {known}")
@@ -181,8 +182,10 @@ class Model:
         except Exception as e:  # torch raises many kinds; all are shown to the reader
             error = e
         moved = momentum if self.momentum_formula else None
-        path = noisy_path(rate) if self.path else None
-        return Curves(rate, moved, metrics, expected_losses(rate), path, error)
+        noise_variance = NOISE_VARIANCE / values["batch_size"]
+        loss = expected_losses(rate, noise_variance=noise_variance)
+        path = noisy_path(rate, noise_variance=noise_variance) if self.path else None
+        return Curves(rate, moved, metrics, loss, path, error)
 
     def metrics(self, values):
         """What the metric says at each step, or None for a scheduler that watches none."""
@@ -233,7 +236,7 @@ class Model:
         return panels
 
     def _try(self, values, what):
-        for name in ("steps", "every"):
+        for name in ("steps", "every", "batch_size"):
             if not isinstance(values[name], int) or values[name] < 1:
                 raise ValueError(
                     f"explore: {name}={values[name]!r}: allowed is a whole number above 0"
@@ -300,11 +303,13 @@ class Model:
     def _loop(self):
         """The lines of a training loop that prints what each step uses."""
         group = "optimizer.param_groups[0]"
+        asked = self.start["batch_size"] > 1 or "batch_size" in self.widgets
+        batch = "a batch of ${batch_size} examples" if asked else "a batch"
         momentum = f', {group}["momentum"]' if self.momentum_formula else ""
         lines = [
             "for step in range(${steps}):",
             f'    print(step, {group}["lr"]{momentum})',
-            "    # your training: a batch, its loss, loss.backward()",
+            f"    # your training: {batch}, its loss, loss.backward()",
             "    optimizer.step()",
         ]
         if self.metric:

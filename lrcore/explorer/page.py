@@ -162,6 +162,7 @@ def _model(explorer):
         if isinstance(widget, ipywidgets.Dropdown)
     }
     fixed = {name: _option(value) for name, value in explorer.fixed.items()}
+    noise = "NOISE_VARIANCE / v.batch_size"
     entries = {
         "fixed": _object({name: _object(option) for name, option in fixed.items()}),
         "menus": _object({n: "[" + ", ".join(map(_object, m)) + "]" for n, m in menus.items()}),
@@ -169,8 +170,8 @@ def _model(explorer):
         "momentum": _call(explorer, explorer.momentum_formula),
         "metric": _call(explorer, explorer.metric),
         "panels": json.dumps([panel._asdict() for panel in explorer.panels]),
-        "losses": "(rates) => expected_losses(rates, CURVATURES, NOISE_VARIANCE, START)",
-        "path": _path() if explorer.path else "null",
+        "losses": f"(rates, v) => expected_losses(rates, CURVATURES, {noise}, START)",
+        "path": _path(noise) if explorer.path else "null",
         "summary": "summary",
         "name": json.dumps(explorer.name),
         "code": json.dumps(explorer.code_template()),
@@ -178,11 +179,11 @@ def _model(explorer):
     return _object(entries)
 
 
-def _path():
+def _path(noise):
     """What the panel of the path needs: the run's places, what is in sight, and the contours."""
     return _object(
         {
-            "places": "(rates) => noisy_path(rates, PATH_CURVATURES, NOISE_VARIANCE, START, 1)",
+            "places": f"(rates, v) => noisy_path(rates, PATH_CURVATURES, {noise}, START, 1)",
             "window": json.dumps(PATH_WINDOW),
             "contours": json.dumps(path_contours()),
         }

@@ -140,7 +140,8 @@ def test_curves_are_what_trace_gives(scheduler):
     explorer, _, settings = made(scheduler)
     for values in settings:
         metrics = explorer.metrics(values)
-        params = {k: v for k, v in values.items() if k not in ("lr", "steps", "jump")}
+        of_others = ("lr", "steps", "batch_size", "jump")
+        params = {name: value for name, value in values.items() if name not in of_others}
         traced = trace(scheduler, lr=values["lr"], metrics=metrics, **params)
         curves = explorer.curves(values)
         assert curves.error is None
@@ -180,6 +181,17 @@ def test_the_code_steps_the_scheduler_as_often_as_chosen():
         assert rates == explorer.curves(values).rate
         assert rates == trace(StepLR, 60, every=every, step_size=2, gamma=0.5).lr
         assert rates.index(0.25) == 2 * every
+
+
+def test_a_batch_divides_the_noise_of_the_toy_and_nothing_else():
+    explorer = explore(StepLR, step_size=9, batch_size=[1, 4], path=True)
+    one, four = (explorer.curves({**explorer.start, "batch_size": size}) for size in (1, 4))
+    assert one.rate == four.rate
+    assert one.loss == toy.expected_losses(one.rate)
+    assert four.loss == toy.expected_losses(one.rate, noise_variance=toy.NOISE_VARIANCE / 4)
+    assert four.path == toy.noisy_path(one.rate, noise_variance=toy.NOISE_VARIANCE / 4)
+    assert "a batch of 4 examples" in explorer.code({**explorer.start, "batch_size": 4})
+    assert "examples" not in explore(StepLR, step_size=9).code(explorer.start)
 
 
 @of_the_page
@@ -249,7 +261,7 @@ def test_plain_values_and_fixed_ones_have_no_control():
     explorer = explore(MultiStepLR, lr=1.0, steps=50, milestones=fixed([5, 9]), gamma=0.2)
     assert explorer.widgets == {}
     given = {"milestones": [5, 9], "gamma": 0.2}
-    assert explorer.start == {"lr": 1.0, "steps": 50, "every": 1, **given}
+    assert explorer.start == {"lr": 1.0, "steps": 50, "every": 1, "batch_size": 1, **given}
     fixed_text = explore(SWALR, swa_lr=0.1, anneal_strategy="linear")
     assert fixed_text.fixed["anneal_strategy"] == "linear"
     fixed_function = explore(LambdaLR, lr_lambda=slow_decay)
@@ -274,7 +286,7 @@ def test_a_widget_is_taken_as_it_is():
     explorer = explore(StepLR, **widgets)
     assert all(explorer.widgets[name] is widget for name, widget in widgets.items())
     values = {"lr": 0.1, "step_size": 20, "gamma": 0.35}
-    assert explorer.start == {**values, "steps": 100, "every": 1}
+    assert explorer.start == {**values, "steps": 100, "every": 1, "batch_size": 1}
 
 
 @of_the_page
@@ -444,7 +456,8 @@ ERRORS = {
     "negative lr": (
         lambda: explore(StepLR, step_size=5, lr=-1),
         ValueError,
-        "StepLR refuses the start (of {'lr': -1, 'steps': 100, 'every': 1, 'step_size': 5}): ",
+        "StepLR refuses the start "
+        "(of {'lr': -1, 'steps': 100, 'every': 1, 'batch_size': 1, 'step_size': 5}): ",
     ),
     "negative end of lr": (
         lambda: explore(StepLR, step_size=5, lr=(-1.0, 1.0, 0.1)),
@@ -460,6 +473,11 @@ ERRORS = {
         lambda: explore(StepLR, step_size=5, steps=(0, 100)),
         ValueError,
         "steps=0: allowed is a whole number above 0",
+    ),
+    "half an example": (
+        lambda: explore(StepLR, step_size=5, batch_size=[1, 2, 2.5]),
+        ValueError,
+        "batch_size=2.5: allowed is a whole number above 0",
     ),
     "half steps": (
         lambda: explore(StepLR, step_size=5, steps=0.5),
@@ -490,7 +508,7 @@ ERRORS = {
         lambda: explore(constant, formula=bad_formula),
         ValueError,
         "bad_formula and constant disagree for the start "
-        "(of {'lr': 0.5, 'steps': 100, 'every': 1}) at step 40: 0.45 against 0.5",
+        "(of {'lr': 0.5, 'steps': 100, 'every': 1, 'batch_size': 1}) at step 40: 0.45 against 0.5",
     ),
     "a formula that raises": (
         lambda: explore(constant, formula=failing_formula, lr=0.0),

@@ -181,7 +181,7 @@ def check(shown, kernel, values):
     arguments = ", ".join(f"{name}={values[name]}" for name in ("step_size", "gamma"))
     code = f"scheduler = StepLR(optimizer, {arguments})"
     expect(shown.code).to_contain_text(code, timeout=1000 * MOVE)
-    assert kernel("explorer.values()") == {"steps": 100, "every": 1, **values}
+    assert kernel("explorer.values()") == {"steps": 100, "every": 1, "batch_size": 1, **values}
     assert kernel("explorer.curves(explorer.values()).rate") == curves.rate
     assert shown.picture() == picture
     return picture
