@@ -38,6 +38,20 @@ def repair_lists(app, pagename, templatename, context, doctree):
     context["body"] = re.sub(opening, '<div class="citation-list">', context.get("body", ""))
 
 
+def let_code_break(app, pagename, templatename, context, doctree):
+    """Code in a narrow column breaks after the dots and the like of its names, not within words."""
+    context["body"] = re.sub(
+        r"<td.*?</td>",
+        lambda cell: re.sub(
+            r'(?<=<span class="pre">)[^<]+',
+            lambda code: re.sub(r"(?<=\w)[_.,=(](?=\w)", r"\g<0><wbr>", code[0]),
+            cell[0],
+        ),
+        context.get("body", ""),
+        flags=re.S,
+    )
+
+
 def arrange_buttons(app, pagename, templatename, context, doctree):
     """Plain buttons instead of the theme's menus, which take a library of scripts to open.
 
@@ -107,6 +121,7 @@ def setup(app):
     app.connect("builder-inited", silence_thebe, priority=0)
     app.connect("doctree-resolved", put_explorers_first)
     app.connect("html-page-context", repair_lists)
+    app.connect("html-page-context", let_code_break)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", arrange_buttons, priority=900)  # after the theme's own
     app.connect("build-finished", finish)

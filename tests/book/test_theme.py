@@ -167,6 +167,29 @@ def test_nothing_scrolls_the_page_sideways(name, phone):
     assert width <= PHONE["viewport"]["width"]
 
 
+# Code in a table that is broken where no word ends: each piece of a line, but the last, ends with
+# what code has between its words.
+BROKEN = """() => [...document.querySelectorAll('td code .pre')].flatMap((code) => {
+  const letters = [];
+  for (const node of code.childNodes) {
+    for (let i = 0; i < (node.data ?? '').length; i++) {
+      const range = document.createRange();
+      range.setStart(node, i);
+      range.setEnd(node, i + 1);
+      letters.push([node.data[i], range.getBoundingClientRect().top]);
+    }
+  }
+  return letters.some(([letter, top], i) => i + 1 < letters.length
+      && letters[i + 1][1] > top + 3 && /\\w/.test(letter) && letter !== '_'
+      && /\\w/.test(letters[i + 1][0])) ? [code.textContent] : [];
+})"""
+
+
+@each(READ)
+def test_no_word_of_code_is_broken_in_a_table(name, phone):
+    assert phone.evaluate(BROKEN) == []
+
+
 @each(READ)
 def test_code_can_be_copied_without_a_pointer(name, phone):
     buttons = phone.locator(".highlight button.copybtn")
@@ -186,6 +209,12 @@ PRINTED = """() => ({
   dark: [document.body, ...document.querySelectorAll('pre, .cell, table')]
     .map(e => getComputedStyle(e).backgroundColor.match(/[\\d.]+/g).map(Number))
     .filter(([r, g, b, a]) => a !== 0 && Math.min(r, g, b) < 200).length,
+  // an explorer's program may be longer than what is left of the first page
+  torn: [...document.querySelectorAll('pre:not(.lr-code), figure, tr, .lr-stage')]
+    .filter(e => getComputedStyle(e).breakInside !== 'avoid').length,
+  // between code and its output: Chromium would tear the code instead
+  held: [...document.querySelectorAll('.cell_input')]
+    .filter(e => getComputedStyle(e).breakAfter === 'avoid').length,
   folded: [...document.querySelectorAll('details.solution, .tag_hide-output')]
     .flatMap(e => [...e.querySelectorAll('pre')])
     .filter(e => !e.checkVisibility({ opacityProperty: true }) || !e.offsetHeight).length,
@@ -198,7 +227,7 @@ def test_paper_holds_all_of_a_page(name, phone):
     phone.emulate_media(media="print")
     try:
         phone.wait_for_function("() => document.documentElement.dataset.theme === 'light'")
-        assert phone.evaluate(PRINTED) == {"cut": [], "dark": 0, "folded": 0}
+        assert phone.evaluate(PRINTED) == {"cut": [], "dark": 0, "torn": 0, "held": 0, "folded": 0}
     finally:
         phone.emulate_media(media="screen")
         phone.set_viewport_size(PHONE["viewport"])
