@@ -58,20 +58,21 @@
     const find = (selector) => box.querySelector(selector);
     const told = find(".lr-told"), figure = find(".lr-compared"), button = find(".lr-check");
     const key = `lr-answer:${document.body.dataset.page}:${number}`;
-    let opening = null, running = null;
+    let opening = null, running = null, written = null;
+    const saved = () => kept.get(key) ?? starter;
 
     async function open() {
       window.lrPython.warm();
       const place = document.createElement("div");
       place.className = "lr-editor";
       const made = await window.lrPython.editor(place, {
-        text: kept.get(key) ?? starter,
+        text: saved(),
         label: `Your answer to exercise ${number}`,
         onChange: (text) => kept.put(key, text),
         onRun: check,
       });
       shown.replaceWith(place);
-      return made;
+      return written = made;
     }
     const editor = () => {
       opening ??= open();
@@ -104,13 +105,12 @@
       stop();
       const mine = running = window.lrPython.session();
       try {
-        const written = await editor();
+        const answer = written?.text() ?? saved(); // Python need not wait for the editor
+        const [result] = await Promise.all([mine.ask([["before", before], ["answer", answer], REPORT]), editor()]);
+        mine.end();
         if (mine !== running) return; // another check came, or Start again
         cell.querySelector(".cell_output")?.remove(); // it tells of the answer as published
-        const result = await mine.ask([["before", before], ["answer", written.text()], REPORT]);
-        mine.end();
-        if (mine !== running) return;
-        const { text, line } = window.lrPython.explain(result, written.text());
+        const { text, line } = window.lrPython.explain(result, answer);
         const checked = result.error || result.endless || /^(Correct|Not yet)/m.test(text);
         const right = !result.error && /^Correct/m.test(text) && !/^Not yet/m.test(text);
         const missing = checked ? "" : "Nothing was checked: the call of check is missing.";
@@ -128,7 +128,7 @@
     async function again() {
       stop();
       kept.drop(key);
-      const written = await editor();
+      await editor();
       written.put(starter);
       kept.drop(key); // putting it there kept it
       told.hidden = figure.hidden = true;

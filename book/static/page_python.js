@@ -33,24 +33,29 @@ window.lrPython = (() => {
   async function prepare() {
     await load("page_python_runtime.js");
     const { wasm, worker, library } = window.LR_PYTHON;
-    const packed = Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0));
-    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const module = await WebAssembly.compile(await new Response(unpacked).arrayBuffer());
     const url = URL.createObjectURL(new Blob([worker], { type: "text/javascript" }));
-    return { module, url, library };
+    return { module: compiled(wasm), url, library };
+  }
+
+  // Machine code from gzipped base64, compiled while it is unpacked.
+  async function compiled(wasm) {
+    const packed = await fetch("data:application/gzip;base64," + wasm);
+    const code = packed.body.pipeThrough(new DecompressionStream("gzip"));
+    return WebAssembly.compileStreaming(new Response(code, { headers: { "Content-Type": "application/wasm" } }));
   }
 
   // An interpreter that has run nothing yet.
   async function fresh() {
     loading ??= prepare();
-    loading.catch(() => { loading = null; }); // the next try loads again
+    loading.then(({ module }) => module).catch(() => { loading = null; }); // the next try loads again
     const { module, url, library } = await loading;
-    const worker = new Worker(url);
-    return new Promise((resolve, reject) => {
+    const worker = new Worker(url); // it starts while the module is compiled
+    const begun = new Promise((resolve, reject) => {
       worker.onmessage = () => resolve(worker);
       worker.onerror = ({ message }) => reject(new Error(message));
-      worker.postMessage({ module, library });
     });
+    worker.postMessage({ module: await module, library });
+    return begun;
   }
 
   function warm() {
@@ -58,12 +63,11 @@ window.lrPython = (() => {
     spare.catch(() => { spare = null; });
   }
 
-  // The spare interpreter, for one caller alone; then the next one is made ahead.
+  // The spare interpreter, for one caller alone.
   function take() {
     warm();
     const taken = spare;
     spare = null;
-    taken.then(warm, () => {});
     return taken;
   }
 
@@ -92,6 +96,7 @@ window.lrPython = (() => {
           clearTimeout(timer);
           settle = null;
           resolve(answer);
+          setTimeout(warm); // the next one is made ahead, when this answer is shown
         };
         worker.onmessage = ({ data }) => settle?.(data);
         worker.onerror = ({ message }) => end({ text: "", error: message });

@@ -214,29 +214,34 @@
   svgs.path = makeRunPanel("lr-playground-clip");
   find(".lr-panels").append(...Object.values(svgs));
 
+  // Not while drawing: to ask for a size lays out anew what was changed before.
+  let sizes = {};
+  function measure() {
+    for (const [name, svg] of Object.entries(svgs)) {
+      sizes[name] = { width: svg.clientWidth || 320, height: svg.clientHeight || 200 };
+    }
+  }
+
   function draw() {
     if (!curves) return;
     const steps = Math.max(curves.rate.length, ...pins.map((pin) => pin.curves.rate.length));
     const moves = [curves, ...pins.map((pin) => pin.curves)].some((one) => one.momentum);
-    svgs.momentum.style.display = moves ? "" : "none";
+    if (moves === (svgs.momentum.style.display === "none")) {
+      svgs.momentum.style.display = moves ? "" : "none";
+      measure();
+    }
     for (const panel of PANELS) {
       if (panel.name === "momentum" && !moves) continue;
-      const svg = svgs[panel.name];
-      const size = { width: svg.clientWidth || 320, height: svg.clientHeight || 200 };
       const of = (one) => (one[panel.name] ?? []).map((y) => y ?? NaN);
-      scales[panel.name] = drawPanel(svg, panel, size, panel.log, of(curves), pins.map((pin) => of(pin.curves)), steps);
+      scales[panel.name] = drawPanel(svgs[panel.name], panel, sizes[panel.name], panel.log, of(curves), pins.map((pin) => of(pin.curves)), steps);
     }
-    const svg = svgs.path;
-    const size = { width: svg.clientWidth || 320, height: svg.clientHeight || 200 };
     const places = (one) => one.path.map((place) => place.map((w) => w ?? NaN));
-    scales.path = drawRun(svg, BOWL, size, places(curves), pins.map((pin) => places(pin.curves)));
+    scales.path = drawRun(svgs.path, BOWL, sizes.path, places(curves), pins.map((pin) => places(pin.curves)));
     const last = at.value === at.max;
     at.max = steps - 1;
     if (last) at.value = at.max;
-    showEpochs();
-    showLegend();
     readStep();
-    showRun();
+    if (find(".lr-run").open) showRun();
   }
 
   function readStep() {
@@ -289,6 +294,7 @@
   find(".lr-pin").addEventListener("click", () => {
     if (!curves) return;
     pins.push({ name: nameOf(curves.of), work: curves.of, curves });
+    showLegend();
     draw();
     changed();
   });
@@ -301,6 +307,7 @@
     const pin = pins[target.dataset.pin];
     if (target.matches(".lr-unpin")) {
       pins.splice(target.dataset.pin, 1);
+      showLegend();
       draw();
       changed();
       find(".lr-pin").focus();
@@ -458,6 +465,7 @@
       `${batches} batches an epoch for each process, ${inEpoch} optimizer steps an epoch, ${total} in all.`,
       ...warnings(total)].join(" ");
     find(".lr-code").textContent = program();
+    if (curves) showEpochs();
   }
 
   runForm.addEventListener("submit", (event) => event.preventDefault());
@@ -471,9 +479,8 @@
     run[target.name] = value;
     showRun();
     changed();
-    if (curves) showEpochs();
   });
-  find(".lr-run").addEventListener("toggle", () => curves && showEpochs());
+  find(".lr-run").addEventListener("toggle", showRun);
   find(".lr-fit").addEventListener("click", () => {
     const { total } = counted();
     if (total > MOST) {
@@ -624,6 +631,7 @@ train()
         if (endless) coming.length = 1; // those behind it would be as slow
         if (result) {
           pins.push({ name: String(one.name ?? nameOf(what)).slice(0, 100), work: what, curves: { ...JSON.parse(result), of: what } });
+          showLegend();
           draw();
         }
       } catch {
@@ -651,6 +659,7 @@ train()
   addEventListener("hashchange", () => location.hash.startsWith("#s=") && location.reload());
 
   async function begin() {
+    measure();
     let complaint = "";
     const linked = /^#s=(.*)/.exec(location.hash);
     try {
@@ -690,8 +699,10 @@ train()
   let later = null;
   let width = 0;
   new ResizeObserver(([entry]) => {
-    if (entry.contentRect.width !== width) draw();
+    if (entry.contentRect.width === width) return;
     width = entry.contentRect.width;
+    measure();
+    draw();
   }).observe(find(".lr-panels"));
   begin().catch((error) => {
     tell(`Python could not start in this browser: ${error.message}.`, true);
