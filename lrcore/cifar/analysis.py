@@ -20,6 +20,7 @@ COSINE = "cosine_annealing_lr"
 PLANNED = "cosine_planned_right"  # the horizon run that the others are compared with
 GUESSING = {"accuracy": CHANCE, "cross_entropy": math.log(100 / CHANCE)}  # what it gives
 FACTORS = (0.25, 0.5, 2, 4)  # how far off the best peak rate is tried
+SMALL = ("small", "cooldowns")  # recorded sets whose network is the narrow one
 ALMOST_ZERO = 0.025  # of the highest rate: a decay to a hundredth is below, a floor of 4 % above
 
 
@@ -353,7 +354,7 @@ def measured(*schedulers):
             line = lines.loc[scheduler] if scheduler in lines.index else None
             found.append(
                 {
-                    "network": own.network.iloc[0] + (", small" if name == "small" else ""),
+                    "network": own.network.iloc[0] + (", small" if name in SMALL else ""),
                     "optimizer": own.optimizer.iloc[0],
                     "epochs": epochs,
                     "seeds": len(own),

@@ -25,7 +25,7 @@ def recorded():
 
     Example:
         >>> recorded()
-        ['adamw', 'fair', 'small', 'transformer']
+        ['adamw', 'cooldowns', 'fair', 'small', 'transformer']
     """
     return sorted(file.stem for file in RECORDED.glob("*.jsonl"))
 
