@@ -803,6 +803,35 @@ def inverse_sqrt(t, base_lr, warmup_steps=0):
     return base_lr * math.sqrt((warmup_steps + 1) / (t + 1))
 
 
+# ------------------------------------------------------------------ a climb to find the rate
+
+
+def range_test(t, base_lr, end_lr, total_iters):
+    """Rate of a learning-rate range test: a climb by the same factor at each step.
+
+    Torch's recipe is ExponentialLR with gamma = (end_lr / base_lr) ** (1 / total_iters). Past
+    total_iters the climb goes on.
+
+    Args:
+        t: optimizer steps so far, 0 or more.
+        base_lr: the rate of step 0, above 0.
+        end_lr: the rate of step total_iters, above 0.
+        total_iters: steps from base_lr to end_lr, 1 or more.
+
+    Returns:
+        The learning rate.
+
+    Source:
+        Smith 2015, https://arxiv.org/abs/1506.01186, which climbs along a straight line; by a
+        factor in the learning-rate finders of fast.ai and PyTorch Lightning.
+
+    Example:
+        >>> [range_test(t, 0.25, 4.0, total_iters=2) for t in range(4)]
+        [0.25, 1.0, 4.0, 16.0]
+    """
+    return base_lr * (end_lr / base_lr) ** (t / total_iters)
+
+
 # ------------------------------------------------------------- schedules made of schedules
 
 

@@ -112,4 +112,8 @@ from math import sqrt
 def rate(t, peak=0.5, warmup=10):
     return peak * min((t + 1) / warmup, sqrt(warmup / (t + 1)))
 """,
+    "a range test": """\
+def rate(t, start=0.001, end_lr=10.0, total_iters=100):
+    return start * (end_lr / start) ** (t / total_iters)
+""",
 }

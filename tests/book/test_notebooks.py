@@ -21,7 +21,7 @@ from book.page_python.exercises import exercises as page_exercises
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb"))
 # No scheduler is at home on these pages: the anatomy and the exercises are asked of the others.
 NOT_A_SCHEDULER = {"index", "cifar_comparison", "cheat_sheet", "glossary", "libraries"}
-NOT_A_SCHEDULER |= {"stepping_reference"}
+NOT_A_SCHEDULER |= {"stepping_reference", "which_scheduler", "adamw"}
 # The second-level headings that every chapter has, in this order; it may have more.
 ANATOMY = (
     "The formula",

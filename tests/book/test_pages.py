@@ -1074,5 +1074,5 @@ def test_the_book_has_explorers():
     chapters = {page for page in READ if page.startswith("chapters/")}
     assert "chapters/index.html" in chapters
     without = ("cifar_comparison", "cheat_sheet", "glossary", "teaching")
-    without += ("libraries", "playground", "stepping_reference")
+    without += ("libraries", "playground", "stepping_reference", "which_scheduler", "adamw")
     assert chapters - {f"chapters/{name}.html" for name in without} == set(WITH_EXPLORER)

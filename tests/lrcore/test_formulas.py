@@ -597,6 +597,26 @@ def test_a_long_cooldown_eats_into_the_warmup():
     assert_close(got, [0.25, 0.5 * 0.75, 0.75 * 0.5, 0.25, 0.0])
 
 
+# ------------------------------------------------------------------ a climb to find the rate
+
+# up, and down too; so many steps that 300 of them stay within the range of a float
+CLIMBS = {
+    formulas.range_test: {"end_lr": log_uniform(1e-6, 100), "total_iters": st.integers(20, 200)},
+}
+
+
+@some
+@given(lr=rates, params=st.fixed_dictionaries(CLIMBS[formulas.range_test]))
+def test_range_test_is_torchs_exponential(lr, params):
+    total = params["total_iters"]
+    gamma = (params["end_lr"] / lr) ** (1 / total)
+    expected, _ = step_torch(lambda o: torch_lr.ExponentialLR(o, gamma), total + 50, lr)
+    got = [formulas.range_test(t, lr, **params) for t in range(total + 50)]
+    assert_close(got, expected)
+    assert got[0] == lr
+    assert got[total] == pytest.approx(params["end_lr"], rel=1e-12)
+
+
 # ------------------------------------------------------- where torch stops, and bad input
 
 
@@ -672,7 +692,7 @@ def test_every_scheduler_has_a_formula():
     assert set(FORMULA_OF) | set(COMPOSED) == there_are | {SWALR, WarmupRestarts}
     listed = {f.__name__ for fs in FORMULA_OF.values() for f in fs}
     listed |= {f.__name__ for f in COMPOSED.values()}
-    listed |= {f.__name__ for f in WARMED}
+    listed |= {f.__name__ for f in WARMED | CLIMBS}
     assert listed | SHARED == set(FUNCTIONS)
 
 
@@ -747,7 +767,7 @@ TABLE = {case.formula: case.params for case in CASES}
 TABLE[formulas.cyclic_momentum] = {**TABLE[formulas.cyclic_lr], **momenta}
 TABLE[formulas.one_cycle_momentum] = {**TABLE[formulas.one_cycle_lr], **momenta}
 TABLE[formulas.reduce_lr_on_plateau] = PLATEAU
-TABLE |= WARMED
+TABLE |= WARMED | CLIMBS
 TABLE[formulas.warmup_restarts] = {}  # its parameters depend on each other: see restarts()
 
 
