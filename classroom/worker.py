@@ -4,6 +4,7 @@ The kernel, and so all code of the student, runs inside. What comes back is a di
 be written as JSON: see `grade`.
 """
 
+import ast
 import ctypes
 import os
 import re
@@ -12,6 +13,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
@@ -31,6 +33,7 @@ OUTPUT = 2**20  # characters that a notebook may print
 SHOWN = 2000  # characters of an output that the feedback shows
 MESSAGE = 600  # and of the message of a check
 SETUP_SECONDS = 60  # for a cell that only the teacher wrote, such as the imports
+EXPLORING = 30  # seconds, for all cells together that a student added: they earn no points
 OWN_MEMORY = 4 * 2**30  # bytes, of the process that talks to the kernel
 NOT_FOUND = "(The cell of this answer was not found: look into the notebook.)"
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
@@ -62,6 +65,9 @@ CANARIES = (
     "check('canary', [float('nan')], [1.0])",
     "check('canary', [], [1.0])",
 )
+
+
+IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
 
 class Ungradable(Exception):
@@ -97,7 +103,8 @@ def restore(notebook, released):
 
     An answer whose data were lost is found by the id of its cell, or by the function or class that
     it defines. Returns notes on what was done, and the grade_ids of the answers that were not
-    found. Raises Ungradable if there is no answer at all.
+    found. A changed cell that is put back keeps the student's imports, in a cell before it.
+    Raises Ungradable if there is no answer at all.
     """
     notes = []
     by_grade_id = {}
@@ -128,6 +135,16 @@ def restore(notebook, released):
     if deleted:
         notes.append(f"deleted cells put back: {', '.join(deleted)}")
 
+    changed = [r for r in released if r.grade_id in found and not r.is_answer
+               and found[r.grade_id].source.split() != r.cell.source.split()]  # fmt: skip
+    if changed:
+        notes.append(f"changed cells put back: {', '.join(r.grade_id for r in changed)}")
+    for r in changed:
+        imports = imports_of(found[r.grade_id].source)
+        if imports and not r.is_test:
+            added = nbformat.v4.new_code_cell(imports, metadata={"was": {}})
+            notebook.cells.insert(notebook.cells.index(found[r.grade_id]), added)
+
     position = 0
     for r in released:
         if r.grade_id in found:
@@ -144,6 +161,15 @@ def restore(notebook, released):
     for cell in notebook.cells:
         del cell.metadata["was"]
     return notes, lost
+
+
+def imports_of(source):
+    """The import statements at the top level of a cell, one a line; none of code that is broken."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    return "\n".join(ast.unparse(x) for x in body if isinstance(x, (ast.Import, ast.ImportFrom)))
 
 
 class KernelManager(AsyncKernelManager):
@@ -179,6 +205,7 @@ class SandboxedExecute(Execute):
     watch = None
     helpers = ""  # the source of the cell that all checks rely on
     progress = ""
+    skipped = ()  # cells that a student added and that found no time left
     suspicious = False
     checking = False  # whether the cell that runs is a check
 
@@ -188,11 +215,13 @@ class SandboxedExecute(Execute):
         self.shutdown_kernel = "immediate"
         self.timeout_func = self.seconds
         self.printed = 0
+        self.left = EXPLORING
 
     def seconds(self, cell):
-        data = cell.metadata.get("nbgrader", {}) if cell is not None else {}
-        teachers = data.get("locked") and not data.get("grade")
-        return SETUP_SECONDS if cell is None or teachers else self.timeout
+        data = cell.metadata.get("nbgrader") if cell is not None else None
+        if cell is None or (data and data.get("locked") and not data.get("grade")):
+            return SETUP_SECONDS
+        return self.timeout if data else min(self.timeout, self.left)
 
     def preprocess_cell(self, cell, resources, index):
         if index == 0:
@@ -203,10 +232,17 @@ class SandboxedExecute(Execute):
         self.checking = bool(data.get("grade") and not data.get("solution"))
         if self.checking:
             cell.source = GUARD.format(helpers=self.helpers, source=source)
+        added = cell.cell_type == "code" and not data
+        if added and self.left < 1:
+            cell.source = ""
+            SandboxedExecute.skipped.append(f"cell {index + 1}")
+        began = time.monotonic()
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
         finally:
             cell.source = source
+        if added:
+            self.left -= time.monotonic() - began
         if self.checking:  # nbgrader gives no points to a cell that wrote to stderr
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         if index == len(self.nb.cells) - 1:
@@ -285,6 +321,7 @@ def graded(outcome, course, template, name, path, folder, watch, in_sandbox):
         KernelManager.wrap = lambda _, command, file: sandbox.launch(command, file)
     SandboxedExecute.watch = watch
     SandboxedExecute.helpers = setup_of(released)
+    SandboxedExecute.skipped = []
     watch.start()
 
     config = settings(course, copy)
@@ -309,8 +346,23 @@ def graded(outcome, course, template, name, path, folder, watch, in_sandbox):
     if SandboxedExecute.suspicious:
         raise Ungradable("it changes how checks run: a check that must fail did not")
     done = nbformat.read(copy / "autograded" / STUDENT / name / f"{name}.ipynb", as_version=4)
+    outcome["notes"] += told_by(done, SandboxedExecute.skipped)
     outcome["questions"] = questions(copy, name, done, released, lost)
     outcome["status"] = "graded"
+
+
+def told_by(notebook, skipped):
+    """Notes on the cells that ran out of time, found no time, or could not import."""
+    late, missing = [], []
+    for number, cell in enumerate(notebook.cells, start=1):
+        where = cell.metadata.get("nbgrader", {}).get("grade_id") or f"cell {number}"
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" and output.ename == "CellTimeoutError":
+                late.append(where)
+            if output.output_type == "error" and output.ename in IMPORT_ERRORS:
+                missing.append(f"{where} ({printable(str(output.evalue))[:MESSAGE]})")
+    told = {"out of time": late, "not run, out of time": skipped, "could not import": missing}
+    return [f"{what}: {', '.join(cells)}" for what, cells in told.items() if cells]
 
 
 def setup_of(released):

@@ -162,3 +162,80 @@ def test_a_set_that_fails_leaves_the_old_versions(tmp_path):
         course.release(target, course=broken)
     assert (target / "ps1.ipynb").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["course", "out"]
+
+
+def points(name, *edits):
+    """What the checks of a source give if its answers are changed: {grade_id: points}."""
+    notebook = cells(source(name))
+    answers = [cell for cell in notebook if data(cell).get("solution")]
+    for old, new in edits:
+        assert sum(old in cell.source for cell in answers) == 1, old
+        for cell in answers:
+            cell.source = cell.source.replace(old, new)
+    _, raised = run(notebook)
+    checks = [data(cell) for cell in notebook if data(cell).get("grade") and cell not in answers]
+    return {one["grade_id"]: one["points"] * (one["grade_id"] not in raised) for one in checks}
+
+
+FLOAT32 = {
+    "ps1": [
+        ("return base_lr * gamma **", "return torch.tensor(base_lr) * torch.tensor(gamma) **"),
+        ("math.cos(math.pi * t / T_max)", "torch.cos(torch.tensor(math.pi * t / T_max))"),
+        ("done = min(t, total_iters)", "done = torch.tensor(min(t, total_iters))"),
+    ],
+    "ps2": [("loop_a = [0.8,", "loop_a = [torch.tensor(0.8),")],
+    "ps3": [("math.sqrt(w / (t + 1))", "torch.sqrt(torch.tensor(w / (t + 1)))")],
+    "ps4": [("return [0.5 * (1 - t / steps)", "return [torch.tensor(0.5 * (1 - t / steps))")],
+}
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of:UserWarning")
+@pytest.mark.parametrize("name", SETS)
+def test_the_seven_digits_of_float32_are_enough(name):
+    right = points(name)
+    assert 0 not in right.values() and points(name, *FLOAT32[name]) == right
+
+
+FACTOR = "min((t + 1) / w, math.sqrt(w / (t + 1)))"
+SLIPS = {
+    "t for t + 1": (
+        FACTOR,
+        "min(t / w, math.sqrt(w / max(t, 1)))",
+        {"ps3-curve-check", "ps3-curve-hidden"},
+    ),
+    "tensors for rates": ("[base_lr * factor for", "[torch.tensor(base_lr * factor) for", set()),
+    "a state that no file holds": (
+        "        self.warmup_steps = warmup_steps\n",
+        "        self.warmup_steps = warmup_steps\n        self.rule = lambda t: t\n",
+        {"ps3-resume-check", "ps3-resume-hidden"},
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_one_slip_costs_its_own_points_only(slip):
+    old, new, lost = SLIPS[slip]
+    found = points("ps3", (old, new))
+    assert {grade_id for grade_id in found if not found[grade_id]} == lost
+
+
+def test_a_rate_that_never_changes_earns_no_group_and_no_resume():
+    found = points("ps3", (FACTOR, "1.0"))
+    lost = {"ps3-curve-check", "ps3-curve-hidden", "ps3-groups-check", "ps3-groups-hidden"}
+    assert {grade_id for grade_id in found if not found[grade_id]} == lost | {"ps3-resume-check"}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_two_numbers_that_differ_never_print_alike(name):
+    names, _ = run([next(cell for cell in cells(source(name)) if data(cell))])
+    told = 0
+    for wanted in (1.0, 1.00000499, 0.0018248, 9.99999, 0.0):
+        for part in (1.0000101, 1.0000149, 0.99998, 1.001):
+            got = wanted * part + (wanted == 0) * 2e-6
+            try:
+                names["check"]("x", [got, 1.0], [wanted, 1.0])
+            except AssertionError as error:
+                expected, given = re.search(r"expected (\S+), got (\S+)", str(error)).groups()
+                assert expected != given
+                told += 1
+    assert told > 10
