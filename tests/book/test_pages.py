@@ -8,6 +8,7 @@ import random
 import re
 import threading
 from functools import partial
+from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -1006,6 +1007,33 @@ def test_what_a_slider_does_stays_in_sight(name, size, browser):
                 assert 0 <= box["y"] and box["y"] + box["height"] <= size[1]
                 assert box["y"] + box["height"] <= own["y"], "a panel covers the control"
     page.close()
+
+
+# {name: text} of every control of an explorer, as a reader sees it.
+STANDS = """root => Object.fromEntries(
+  [...root.querySelectorAll('.lr-controls [name]')].map(c => [c.name,
+    c.type === 'checkbox' ? (c.checked ? 'True' : 'False')
+    : c.selectedOptions ? c.selectedOptions[0].textContent
+    : c.parentElement.querySelector('output').textContent]))"""
+
+
+@each(WITH_EXPLORER)
+def test_things_to_try_are_set(name, explored):
+    """What the text marks with `name:value` stands in the controls when its button was pressed."""
+    html = (BOOK / name).read_text(encoding="utf-8")
+    marks = [unescape(mark) for mark in re.findall(r'data-lr-try="([^"]*)"', html)]
+    buttons = explored.locator(".lr-try").all()
+    assert len(marks) == len(buttons)
+    for mark, button in zip(marks, buttons, strict=True):
+        button.click()
+        explored.evaluate(FRAMES)
+        found = [explorer.evaluate(STANDS) for explorer in explorers(explored)]
+        for part in filter(None, re.split("[;!]", mark)[0].split(",")):
+            control, text = part.split(":", 1)
+            values = [settings[control] for settings in found if control in settings]
+            assert text.strip("'") in values or float(text) in map(float, values), (mark, found)
+        explored.go_back()
+        explored.evaluate(FRAMES)
 
 
 @each(WITH_EXPLORER)
