@@ -66,6 +66,7 @@ print(json.dumps({
     "write to Python's folder": fails(lambda: open(os.path.join(sys.prefix, "probe"), "w")),
     "write to /": fails(lambda: open("/probe", "w")),
     "see the folder of the course": fails(lambda: os.listdir(sys.argv[1])),
+    "see what other notebooks ran": not any(map(os.listdir, sys.argv[3:])),
 }))
 """
 
@@ -92,6 +93,15 @@ def python_folders():
     folders = named | {os.path.realpath(path) for path in named}
     inside = {path for path in folders if folders & set(map(str, Path(path).parents))}
     return sorted(folders - inside)
+
+
+def private_folders():
+    """Folders of the teacher among Python's own: the history of kernels, where make keeps it."""
+    named = {os.path.join(sys.prefix, "ipython"), os.environ.get("IPYTHONDIR", "")}
+    return sorted(
+        path for path in map(os.path.realpath, filter(os.path.isdir, named))
+        if any(os.path.commonpath([path, shown]) == shown for shown in python_folders())
+    )  # fmt: skip
 
 
 def shown_folders():
@@ -158,6 +168,8 @@ def wrap(command, shared=None, connection="-"):
     arguments += ["--size", str(DISK), "--perms", "1777", "--tmpfs", "/tmp"]
     for path in python_folders():
         arguments += [*parents(path), "--ro-bind", path, path]
+    for path in private_folders():
+        arguments += ["--tmpfs", path]
     if font_cache():
         arguments += ["--ro-bind", font_cache(), FONTS]
     if shared:
@@ -187,7 +199,7 @@ def probe(course):
     """Try the sandbox. Raises SandboxError if it does not start, or keeps less in than it must."""
     with socket.create_server(("127.0.0.1", 0)) as server:  # which only a shared network reaches
         port = str(server.getsockname()[1])
-        command = wrap([sys.executable, "-c", PROBE, str(course), port])
+        command = wrap([sys.executable, "-c", PROBE, str(course), port, *private_folders()])
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

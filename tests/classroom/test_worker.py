@@ -1,9 +1,13 @@
 """What happens to the cells of a submission before and after they run."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import nbformat
 import pytest
 
-from classroom import course, worker
+from classroom import course, sandbox, worker
 from classroom.course import released_cells
 
 
@@ -93,3 +97,21 @@ def test_exploring_takes_no_time_from_what_counts(tmp_path, monkeypatch):
     assert outcome["reason"] == ""
     assert sum(question["points"] for question in outcome["questions"]) == 12
     assert outcome["notes"] == ["out of time: cell 5", "not run, out of time: cell 6"]
+
+
+def test_the_history_of_other_notebooks_is_not_in_the_sandbox(monkeypatch):
+    """Whoever has run notebooks from this folder has left what they typed in .venv."""
+    history = Path(sys.prefix, "ipython-of-a-test", "history.sqlite")
+    history.parent.mkdir(exist_ok=True)
+    history.write_text("secret")
+    try:
+        look = f"import os; print(os.listdir({str(history.parent)!r}))"
+        seen = []
+        for folder in ("", str(history.parent)):
+            monkeypatch.setenv("IPYTHONDIR", folder)
+            command = sandbox.wrap([sys.executable, "-c", look])
+            seen.append(subprocess.run(command, capture_output=True, text=True).stdout.strip())
+        assert seen == ["['history.sqlite']", "[]"]
+    finally:
+        history.unlink()
+        history.parent.rmdir()
