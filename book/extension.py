@@ -39,12 +39,17 @@ def repair_lists(app, pagename, templatename, context, doctree):
 
 
 def let_code_break(app, pagename, templatename, context, doctree):
-    """Code in a narrow column breaks after the dots and the like of its names, not within words."""
+    """Code in a narrow column breaks between the parts of a name and of a call.
+
+    That is after _ ( and a comma, and after a dot before a letter: no word, number or keyword=value
+    is torn.
+    """
+    places = re.compile(r"(?<=\w)(?:[_.](?=[^\W\d_])|,(?=\w)|\((?=[\w&'\[{]))")
     context["body"] = re.sub(
         r"<td.*?</td>",
         lambda cell: re.sub(
             r'(?<=<span class="pre">)[^<]+',
-            lambda code: re.sub(r"(?<=\w)[_.,=(](?=\w)", r"\g<0><wbr>", code[0]),
+            lambda code: places.sub(r"\g<0><wbr>", code[0]),
             cell[0],
         ),
         context.get("body", ""),

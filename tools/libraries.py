@@ -96,6 +96,7 @@ CALLS = {
     ]),
     "exponential, slow": ("exponential_lr", {"gamma": 0.5 ** (1 / 20)}, [
         ("PyTorch", "", "ExponentialLR(optimizer, gamma=0.5 ** (1 / 20))"),
+        ("timm", "", "StepLRScheduler(optimizer, decay_t=1, decay_rate=0.5 ** (1 / 20))"),
         ("Optax", "", "exponential_decay(0.1, transition_steps=20, decay_rate=0.5)"),
         ("Keras", "", "ExponentialDecay(0.1, decay_steps=20, decay_rate=0.5)"),
     ]),
@@ -197,6 +198,8 @@ CALLS = {
     ]),
     "lower peaks": ("warmup_restarts", {"T_0": 20, "gamma": 0.5}, [
         ("timm", "", "CosineLRScheduler(optimizer, t_initial=20, cycle_limit=3, cycle_decay=0.5)"),
+        ("Optax", "", "sgdr_schedule([dict(init_value=peak, peak_value=peak, warmup_steps=0, "
+         "decay_steps=20) for peak in (0.1, 0.05, 0.025)])"),
         ("Keras", "", "CosineDecayRestarts(0.1, first_decay_steps=20, t_mul=1.0, m_mul=0.5)"),
     ]),
     "one cycle": ("one_cycle_lr", {"total_steps": 41, "pct_start": 13 / 41}, [
@@ -232,10 +235,15 @@ CALLS = {
     "WSD, cosine": (
         "warmup_stable_decay",
         {"total_steps": 44, "warmup_steps": 4, "decay_steps": 10, "decay": "cosine"}, [
+        ("PyTorch", "", "SequentialLR(optimizer, [LinearLR(optimizer, 0.2, total_iters=4), "
+         "ConstantLR(optimizer, factor=1.0), CosineAnnealingLR(optimizer, T_max=10)], "
+         "milestones=[4, 34])"),
         ("transformers", "defaults", "get_wsd_schedule(optimizer, num_warmup_steps=4, "
          "num_training_steps=44, num_decay_steps=10)"),
         ("timm", "", "WSDLRScheduler(optimizer, t_initial=40, decay_t=10, warmup_t=4, "
          'warmup_lr_init=0.02, decay_fn="cosine")'),
+        ("Optax", "", "join_schedules([linear_schedule(0.02, 0.1, 4), constant_schedule(0.1), "
+         "cosine_decay_schedule(0.1, 10)], [4, 34])"),
     ]),
     "WSD, linear": (
         "warmup_stable_decay",
@@ -266,6 +274,10 @@ CALLS = {
         "reduce_lr_on_plateau",
         {"metrics": "flat", "factor": 0.5, "patience": 3, "cooldown": 2}, [
         ("PyTorch", "", "ReduceLROnPlateau(optimizer, factor=0.5, patience=3, cooldown=2)"),
+        ("transformers", "", "get_reduce_on_plateau_schedule(optimizer, factor=0.5, patience=3, "
+         "cooldown=2)"),
+        ("timm", "", 'PlateauLRScheduler(optimizer, decay_rate=0.5, patience_t=3, cooldown_t=2, '
+         'mode="min")'),
         ("Optax", "", "contrib.reduce_on_plateau(factor=0.5, patience=4, cooldown=2)"),
         ("Keras", "", 'ReduceLROnPlateau("val_loss", factor=0.5, patience=4, cooldown=2)'),
         ("Keras", "cooldown=3", 'ReduceLROnPlateau("val_loss", factor=0.5, patience=4, '
@@ -274,6 +286,8 @@ CALLS = {
     "plateau of small numbers": (
         "reduce_lr_on_plateau", {"metrics": "small", "factor": 0.5, "patience": 3}, [
         ("PyTorch", "", "ReduceLROnPlateau(optimizer, factor=0.5, patience=3)"),
+        ("transformers", "", "get_reduce_on_plateau_schedule(optimizer, factor=0.5, patience=3)"),
+        ("timm", "", 'PlateauLRScheduler(optimizer, decay_rate=0.5, patience_t=3, mode="min")'),
         ("Optax", "", "contrib.reduce_on_plateau(factor=0.5, patience=4)"),
         ("Keras", "", 'ReduceLROnPlateau("val_loss", factor=0.5, patience=4)'),
         ("Keras", "min_delta=0", 'ReduceLROnPlateau("val_loss", factor=0.5, patience=4, '
@@ -336,13 +350,17 @@ def versions():
 
 def names_of_schedules():
     """The schedules that each library has, and for transformers the names of get_scheduler."""
-    schedules = keras.optimizers.schedules
+    of_torch = torch.optim.lr_scheduler.__all__
     of_optax = [name for name in dir(optax.schedules) if not name.startswith("_")]
+    of_keras = dir(keras.optimizers.schedules) + dir(keras.callbacks)
     return {
+        "PyTorch": [name for name in of_torch if name != "LRScheduler"],
         "transformers": [kind.value for kind in transformers.SchedulerType],
         "timm": [name for name in dir(timm_scheduler) if name.endswith("LRScheduler")],
-        "Optax": [name for name in of_optax if name.endswith(("_schedule", "_decay"))],
-        "Keras": [name for name in dir(schedules) if "Decay" in name],
+        "Optax": [name for name in of_optax if name.endswith(("schedule", "schedules", "_decay"))]
+        + ["contrib." + name for name in dir(optax.contrib) if name == "reduce_on_plateau"],
+        "Keras": [name for name in of_keras if "Decay" in name]
+        + [name for name in of_keras if name in ("LearningRateScheduler", "ReduceLROnPlateau")],
     }
 
 

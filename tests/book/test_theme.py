@@ -168,7 +168,8 @@ def test_nothing_scrolls_the_page_sideways(name, phone):
 
 
 # Code in a table that is broken where no word ends: each piece of a line, but the last, ends with
-# what code has between its words.
+# what code has between its words. Numbers and keyword=value are one word; before a list, as in
+# milestones=[4, 34], browsers break by themselves.
 BROKEN = """() => [...document.querySelectorAll('td code .pre')].flatMap((code) => {
   const letters = [];
   for (const node of code.childNodes) {
@@ -180,8 +181,8 @@ BROKEN = """() => [...document.querySelectorAll('td code .pre')].flatMap((code) 
     }
   }
   return letters.some(([letter, top], i) => i + 1 < letters.length
-      && letters[i + 1][1] > top + 3 && /\\w/.test(letter) && letter !== '_'
-      && /\\w/.test(letters[i + 1][0])) ? [code.textContent] : [];
+      && letters[i + 1][1] > top + 3
+      && /[a-z\\d]\\w|=[^[]|\\.\\d/i.test(letter + letters[i + 1][0])) ? [code.textContent] : [];
 })"""
 
 

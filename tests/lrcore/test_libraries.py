@@ -59,6 +59,7 @@ DIFFERENT = {
     ("one cycle, three lines", "Optax", "defaults"): "other at steps 13 to 39 and at step 41",
     ("inverse square root", "transformers", ""): "one step late, after a step with 0",
     ("inverse square root", "timm", "defaults"): "one step late, after a step with 0",
+    ("WSD, cosine", "PyTorch", ""): "other from step 45 on",
     ("WSD, cosine", "transformers", "defaults"): NO_FIRST_STEP,
     ("WSD", "transformers", ""): NO_FIRST_STEP,
     ("WSD", "transformers", "defaults"): NO_FIRST_STEP + " and at steps 35 to 43",
@@ -152,6 +153,20 @@ def test_against_says_which_steps_are_others(rates, said):
 def test_an_unknown_family_is_named():
     with pytest.raises(ValueError, match="family='stairs': allowed is one of constant, "):
         libraries.rows("stairs")
+
+
+def test_the_page_names_what_no_table_has():
+    calls = " ".join(row.call for _, row in ROWS)
+    missing = {
+        name
+        for library, names in libraries.names().items()
+        for name in names
+        if library != "transformers" and not re.search(rf"\b{re.escape(name)}\(", calls)
+    }
+    notebook = nbformat.read(ROOT / "chapters" / "libraries.ipynb", as_version=4)
+    [text] = [c.source for c in notebook.cells if c.source.startswith("Without a table are ")]
+    said = set(re.findall(r"`([^`]+)`", text.partition("\n")[0]))
+    assert said == missing | {"greedy"}  # transformers' names are not those of its functions
 
 
 def test_the_page_shows_every_call_with_what_is_said_here():
