@@ -6,6 +6,7 @@ from pathlib import Path
 
 from classroom import batch, sandbox
 from classroom.course import COURSE, CourseError, release
+from classroom.report import NOBODY
 
 ROOT = COURSE.parent
 WARNING = """
@@ -24,6 +25,10 @@ def parser():
     one.add_argument("folder", type=Path, help="what the learning platform gave, unpacked")
     one.add_argument("--to", type=Path, metavar="FOLDER", help="for the results")
     one.add_argument("--set", metavar="NAME", help="the problem set that all of them are")
+    one.add_argument("--roster", type=Path, metavar="FILE",
+                     help="CSV of the class (id, name): says who handed in nothing")  # fmt: skip
+    one.add_argument("--latest", action="store_true",
+                     help="of several attempts that a platform dated, take the last")  # fmt: skip
     one.add_argument("--again", action="store_true", help="try those that could not be graded")
     one.add_argument("--jobs", type=int, metavar="N", help="at once; default: the number of cores")
     one.add_argument("--seconds", type=int, default=sandbox.SECONDS, help="limit of one notebook")
@@ -40,15 +45,19 @@ def grade(options):
     target = options.to or folder.with_name(folder.name + "-grades")
     if options.without_sandbox:
         print(WARNING, file=sys.stderr)
+    roster = options.roster and options.roster.expanduser()
     rows = batch.grade_folder(
-        folder, target, only=options.set, in_sandbox=not options.without_sandbox,
-        again=options.again, jobs=options.jobs, seconds=options.seconds,
+        folder, target, only=options.set, roster=roster, latest=options.latest,
+        in_sandbox=not options.without_sandbox, again=options.again, jobs=options.jobs,
+        seconds=options.seconds,
     )  # fmt: skip
-    for status in ("graded", "needs hand grading", "not graded"):
+    statuses = ["graded", "needs hand grading", "not graded"]
+    for status in [*statuses, "not handed in"] if roster else statuses:
         print(f"{sum(row['status'] == status for row in rows):4} {status}")
     for row in rows:
-        if row["status"] == "not graded":
-            print(f"     {row['student']}, {row['problem set']}: {row['reason']}")
+        if row["status"] in ("not graded", "not handed in"):
+            who = row["file"] if row["student"] == NOBODY else row["student"]
+            print(f"     {who}, {row['problem set']}: {row['reason']}")
     print(f"Gradebook: {target}/gradebook.csv, a page per student: {target}/feedback")
     if any(row["status"] == "needs hand grading" for row in rows):
         print(f"Fill in the points in {target}/written.csv, then run the same command again.")

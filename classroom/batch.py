@@ -38,12 +38,15 @@ class Kept:
 
     def made_from(self, submission):
         """All that an outcome depends on."""
-        return {
+        made_from = {
             "key": list(submission.key),
             "file": submission.digest,
             "course": self.fingerprints.get(submission.name, ""),
             "sandbox": self.in_sandbox,
         }
+        if submission.problem:
+            made_from["problem"] = submission.problem
+        return made_from
 
     def load(self, submission):
         """The outcome for exactly this file and course, or None."""
@@ -58,13 +61,14 @@ class Kept:
         write_whole(self.path(submission), json.dumps(record, indent=1) + "\n")
 
 
-def grade_folder(folder, target, *, only=None, in_sandbox=True, again=False, jobs=None,
-                 seconds=sandbox.SECONDS, course=COURSE):  # fmt: skip
+def grade_folder(folder, target, *, only=None, roster=None, latest=False, in_sandbox=True,
+                 again=False, jobs=None, seconds=sandbox.SECONDS, course=COURSE):  # fmt: skip
     """Grade all notebooks below `folder`; write gradebook, answers and feedback to `target`.
 
     What `target` already holds for the same files is not graded again, except, with `again`, what
-    could not be graded. Returns the rows of the gradebook. Raises CourseError or SandboxError if
-    the folder, the course or the sandbox is not as it should be: then no result was changed.
+    could not be graded. `only`, `roster` and `latest` are those of `collect`. Returns the rows of
+    the gradebook. Raises CourseError or SandboxError if the folder, the roster, the course or the
+    sandbox is not as it should be: then no result was changed.
     """
     folder, target = Path(folder).resolve(), Path(target).resolve()
     sets = course_module.problem_sets(course)
@@ -72,7 +76,7 @@ def grade_folder(folder, target, *, only=None, in_sandbox=True, again=False, job
         raise CourseError(f"there is no problem set {only!r}: there are {', '.join(sets)}")
     if target == folder or folder in target.parents:
         raise CourseError(f"{target} lies in the folder of the submissions: name another")
-    collected = collect(folder, sets, only)
+    collected = collect(folder, sets, only, roster=roster, latest=latest)
     if in_sandbox:
         sandbox.bubblewrap()
         sandbox.check_hidden(folder, target, course)
@@ -100,6 +104,8 @@ def grade_folder(folder, target, *, only=None, in_sandbox=True, again=False, job
             rows = report.write(target, folder, collected.submissions, outcomes)
     except Timeout:
         raise CourseError(f"another run is grading into {target}") from None
+    for text in collected.said:
+        print(text)
     for path in collected.ignored:
         print(f"Not a notebook, left alone: {path}")
     return rows

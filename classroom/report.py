@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,8 +14,11 @@ from classroom.course import CourseError
 from lrcore.files import write_whole
 
 RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes what begins so for a formula
-GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "reason", "notes", "file"]
+GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "late", "attempt", "reason",
+             "notes", "file", "roster id"]  # fmt: skip
 WRITTEN = ["student", "id", "problem set", "question", "of", "points", "comment", "answer", "key"]
+NOBODY = "?"  # the student of a file that may be anybody's
+NAME_BYTES = 100  # of a page: a disk allows 255, some of which go to the ending and to ".tmp"
 
 
 def as_csv(columns, rows):
@@ -100,7 +103,8 @@ def write(target, folder, submissions, outcomes):
     write_answers(target, graded, given)
     pages = defaultdict(list)
     for (submission, questions), row in zip(graded, rows, strict=True):
-        pages[submission.student, submission.id].append((row, sections(questions)))
+        if submission.student and submission.path:  # there is somebody to send it to
+            pages[submission.student, submission.id].append((row, sections(questions)))
     write_feedback(Path(target, "feedback"), pages)
     return rows
 
@@ -122,16 +126,20 @@ def with_given(submission, questions, given):
 def gradebook_row(submission, outcome, questions, folder):
     graded = outcome["status"] == "graded"
     is_open = any(question["written"] and question["points"] is None for question in questions)
+    status = outcome["status"] if submission.path else "not handed in"
     return {
-        "student": submission.student,
+        "student": submission.student or NOBODY,
         "id": submission.id,
         "problem set": submission.name,
-        "status": "needs hand grading" if is_open else outcome["status"],
+        "status": "needs hand grading" if is_open else status,
         "points": points_text(sum(q["points"] or 0 for q in questions)) if graded else "",
         "of": points_text(sum(q["of"] for q in questions)) if graded else "",
+        "late": "late" if submission.late else "",
+        "attempt": submission.attempt,
         "reason": outcome["reason"],
-        "notes": "; ".join(outcome["notes"]),
-        "file": readable(submission.path.relative_to(folder)),
+        "notes": "; ".join([*submission.notes, *outcome["notes"]]),
+        "file": readable(submission.path.relative_to(folder)) if submission.path else "",
+        "roster id": submission.person.id if submission.person else "",
     }
 
 
@@ -165,14 +173,10 @@ def write_feedback(folder, pages):
     )
     environment.filters["points_text"] = points_text
     template = environment.get_template("feedback.html")
-    names = set()
-    for (student, student_id), parts in pages.items():
-        name = file_name(student, student_id)
-        while name in names:
-            name += "_"
-        names.add(name)
-        text = template.render(student=student, parts=parts)
-        write_whole(folder / f"{name}.html", text)
+    names = page_names(pages)
+    for student, parts in pages.items():
+        text = template.render(student=student[0], parts=parts)
+        write_whole(folder / f"{names[student]}.html", text)
 
 
 def sections(questions):
@@ -185,6 +189,25 @@ def sections(questions):
     return found
 
 
-def file_name(student, student_id):
+def page_names(students):
+    """A name of a file for each (student, id): no two are equal, small letters or capital."""
+    plain = {student: file_name(*student) for student in students}
+    times = Counter(name.casefold() for name in plain.values())
+    return {
+        student: name if times[name.casefold()] == 1 else file_name(*student, marked=True)
+        for student, name in plain.items()
+    }
+
+
+def file_name(student, student_id, marked=False):
+    """A name of a file for a student, cut where it would be too long for a disk.
+
+    Where it is cut or `marked`, a digest of the whole follows.
+    """
     name = "_".join(part for part in (student, student_id) if part)
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name)
+    digest = hashlib.sha256("\0".join((student, student_id)).encode()).hexdigest()[:10]
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]|^\.', "_", name)
+    if marked or len(name.encode()) > NAME_BYTES:
+        short = name.encode()[: NAME_BYTES - 11].decode(errors="ignore")
+        return f"{short}-{digest}"
+    return name

@@ -28,6 +28,7 @@ from traitlets import default
 
 from classroom import sandbox
 from classroom.course import STUDENT, CourseError, defined, released_cells, run_nbgrader, settings
+from classroom.files import text_of
 
 OUTPUT = 2**20  # characters that a notebook may print
 SHOWN = 2000  # characters of an output that the feedback shows
@@ -303,7 +304,7 @@ def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS
 
 def graded(outcome, course, template, name, path, folder, watch, in_sandbox):
     released = released_cells(template, name)
-    notebook = read_notebook(Path(path).read_text(encoding="utf-8-sig", errors="replace"))
+    notebook = read_notebook(text_of(Path(path).read_bytes()))
     outcome["notes"], lost = restore(notebook, released)
 
     copy = folder / "course"

@@ -9,6 +9,7 @@ import pytest
 
 from classroom import course, sandbox, worker
 from classroom.course import released_cells
+from classroom.files import text_of
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +116,11 @@ def test_the_history_of_other_notebooks_is_not_in_the_sandbox(monkeypatch):
     finally:
         history.unlink()
         history.parent.rmdir()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_notebook_is_read_in_any_of_these(encoding):
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("s = 'é'")]))
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    read = worker.read_notebook(text_of((mark + text).encode(encoding)))
+    assert read.cells[0].source == "s = 'é'"

@@ -1,0 +1,132 @@
+"""The class, and who of it a name or a number can be."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from classroom.course import CourseError
+from classroom.names import Named, doubt, in_order, letters, one_form, orders, readable
+
+
+@dataclass(frozen=True)
+class Person:
+    """A student on the roster."""
+
+    id: str
+    name: str
+    email: str = ""
+
+
+class Roster:
+    """The class, from a CSV file with the columns id and name, and email if there is one."""
+
+    def __init__(self, path):
+        self.people = read_roster(path)
+        self.ids, self.names, self.turned = (defaultdict(list) for _ in range(3))
+        for person in self.people:
+            for known in {*map(id_form, (person.id, person.email, person.email.split("@")[0]))}:
+                self.ids[known].append(person)
+            self.names[in_order(person.name)].append(person)
+            for known in orders(person.name):
+                self.turned[known].append(person)
+        self.ids.pop("", None)
+        self.names.pop("", None)
+
+    def find(self, student, number=""):
+        """Who that can be: nobody ([]), one, or several if they cannot be told apart.
+
+        The number counts first, then the name; where both name different people, it is several.
+        Both may be parts of `student`, such as in `20231234_Ada Lovelace`.
+        """
+        names = self.named(student)
+        login = re.sub(r"^(\d{1,2}_)+", "", student)  # Blackboard may leave `1_alovelace`
+        for known in (number, student, login):
+            if ids := self.ids.get(id_form(known)):
+                return ids if not names or set(ids) & set(names) else [*ids, *names]
+        if names:
+            return names
+        words = [word for word in re.split(r"[\s_()\[\],.-]+", student)
+                 if len(word) > 2 and re.search(r"\d", word)]  # a short number may be a copy's
+        ids = {person for word in words for person in self.ids.get(id_form(word), [])}
+        for word in words:
+            student = student.replace(word, "_")
+        parts = re.split(r"[_()\[\]]+| - ", student)
+        names = {person for part in parts for person in self.named(part)}
+        could_be = (ids & names or ids | names) if ids and names else ids or names
+        return sorted(could_be, key=lambda person: (person.id, person.name))
+
+    def named(self, name):
+        """Who is called so; somebody with the same words in another order, if nobody is."""
+        return self.names.get(in_order(name)) or self.turned.get(letters(name), [])
+
+    def known(self, named, stem):
+        """What the name of a file says, once the roster has been asked."""
+        if named:
+            on_roster = not named.platform and self.find(*named.who)
+            return Named(*named.who, "roster") if on_roster else named
+        could_be = self.find(stem)
+        return Named(could_be[0].name, could_be[0].id, "roster") if len(could_be) == 1 else None
+
+    def folder(self, file):
+        """The owner of a file that lies in the folder of somebody on the roster, or None."""
+        parts = [one_form(part) for part in file.inner.parts[:-1] if not part.startswith(".")]
+        found = [part for part in parts if self.find(part)]
+        if len({frozenset(self.find(part)) for part in found}) > 1:
+            return doubt(*found[:2])
+        if found and file.box and not self.find(*file.box.who):
+            return doubt(found[0], file.box.student)
+        return (file.box or Named(found[0])) if found else None
+
+
+def id_form(text):
+    """One form of a number or a short name: spreadsheets drop zeros at the beginning."""
+    text = "".join(unicodedata.normalize("NFKC", text).split()).casefold()
+    return text.lstrip("0") if text.isdigit() else text
+
+
+def read_roster(path):
+    """The people in a CSV file. Raises CourseError if it is none, or lacks a column."""
+    told = f"--roster {readable(path)}"
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise CourseError(f"{told} cannot be read ({error.strerror})") from None
+    for encoding in ("utf-8-sig", "cp949"):
+        try:
+            text = data.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            pass
+    else:
+        raise CourseError(f"{told}: save it as CSV in UTF-8 (or CP949)")
+    first = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise CourseError(f"{told}: save it as CSV in UTF-8 ({error})") from None
+    columns = [name.strip().casefold() for name in rows[0]] if rows else []
+    if not {"id", "name"} <= set(columns):
+        raise CourseError(f"{told}: its first line must name the columns id and name (and email, "
+                          f"if there), got {', '.join(columns) or 'nothing'}")  # fmt: skip
+    people = []
+    for row in rows[1:]:
+        values = dict(zip(columns, (one_line(value) for value in row), strict=False))
+        person = Person(*(values.get(name, "") for name in ("id", "name", "email")))
+        if (person.id or person.name) and person not in people:
+            people.append(person)
+    times = Counter(id_form(person.id) for person in people if person.id)
+    for person in people:
+        if times[id_form(person.id)] > 1:
+            raise CourseError(f"{told}: the id {person.id!r} stands there for two people")
+    if not people:
+        raise CourseError(f"{told}: it lists nobody")
+    return people
+
+
+def one_line(text):
+    return " ".join(unicodedata.normalize("NFC", text).split())

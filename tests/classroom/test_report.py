@@ -1,0 +1,100 @@
+"""The gradebook and the pages: names that a disk takes, and rows for what is nobody's."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from classroom import __main__, batch, collect, report
+
+SETS = ["ps1", "ps2"]
+
+
+def failed(submission):
+    return batch.failure(submission.problem or "damaged")
+
+
+def write(folder, *paths, roster=None, **more):
+    """The rows of the gradebook, and the names of the pages, of files that cannot be graded."""
+    for path in paths:
+        (folder / "in" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "in" / path).write_text(path)
+    if roster:
+        more["roster"] = folder / "students.csv"
+        more["roster"].write_text(roster, encoding="utf-8")
+    found = collect.collect(folder / "in", SETS, **more).submissions
+    report.write(folder, folder / "in", found, {one.key: failed(one) for one in found})
+    with open(folder / "gradebook.csv", encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return rows, sorted(path.name for path in (folder / "feedback").iterdir())
+
+
+NAMES = ["가" * 80, "가" * 79 + "나", "é" * 120, "a" * 240, "Ada", "ada", ".hidden" * 20]
+
+
+def test_long_names_have_pages_that_a_disk_takes(tmp_path):
+    paths = [f"{name}/ps1.ipynb" for name in NAMES] + ["나" * 60 + "_ps1.ipynb"]
+    rows, pages = write(tmp_path, *paths[:6], paths[7])
+    assert len(rows) == len(pages) == len(NAMES)
+    assert all(len(name.encode()) <= 120 for name in pages)
+    assert len({name.casefold() for name in pages}) == len(pages)
+    assert write(tmp_path)[1] == pages  # the same in every run
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_name_of_a_page_does_not_depend_on_the_others(name):
+    others = {("Bob", ""), ("Bob", "1"), ("가" * 90, "")}
+    assert report.page_names({(name, "7")}) == {(name, "7"): report.file_name(name, "7")}
+    assert report.page_names({(name, "7"), *others})[name, "7"] == report.file_name(name, "7")
+    assert not report.file_name(name, "7").startswith(".")
+
+
+def test_names_that_differ_in_what_a_disk_cannot_hold():
+    students = {("a/b", ""), ("a_b", ""), ("a", "b"), ("A", "B")}
+    names = report.page_names(students)
+    assert len({name.casefold() for name in names.values()}) == 4
+    assert not any("/" in name for name in names.values())
+
+
+def test_what_is_nobodys_has_a_row_and_no_page(tmp_path):
+    rows, pages = write(tmp_path, "kim_ps1_final.ipynb", "ps1.ipynb", "Ada/ps1.py", "Bob/ps1.ipynb")
+    found = {row["file"]: (row["student"], row["status"], row["reason"][:21]) for row in rows}
+    assert found == {
+        "kim_ps1_final.ipynb": ("?", "not graded", "cannot tell whose thi"),
+        "ps1.ipynb": ("?", "not graded", "cannot tell whose thi"),
+        "Ada/ps1.py": ("Ada", "not graded", "no notebook (*.ipynb)"),
+        "Bob/ps1.ipynb": ("Bob", "not graded", "damaged"),
+    }
+    assert pages == ["Ada.html", "Bob.html"]
+
+
+def test_late_attempts_and_the_missing(tmp_path):
+    rows, pages = write(
+        tmp_path, "lovelaceada_4711_99_ps1.ipynb", "lovelaceada_LATE_4711_120_ps1-1.ipynb",
+        roster="id,name\n1,Ada Lovelace\n2,Bob Ray\n", latest=True,
+    )  # fmt: skip
+    ada, bob = sorted(rows, key=lambda row: row["roster id"])
+    assert (ada["student"], ada["id"], ada["roster id"]) == ("lovelaceada", "4711", "1")
+    assert (ada["late"], ada["attempt"]) == ("late", "resubmission 1")
+    assert ada["notes"] == "the latest of 2 attempts, without lovelaceada_4711_99_ps1.ipynb"
+    assert (bob["student"], bob["status"], bob["reason"]) == (
+        "Bob Ray", "not handed in", "not handed in"
+    )  # fmt: skip
+    assert bob["file"] == bob["points"] == "" and pages == ["lovelaceada_4711.html"]
+
+
+def test_the_command_passes_its_options_on_and_lists_the_missing(tmp_path, monkeypatch, capsys):
+    given = {}
+
+    def grade_folder(folder, target, **more):
+        given.update(more)
+        row = dict.fromkeys(report.GRADEBOOK, "") | {"problem set": "ps1"}
+        return [row | {"student": "Bob", "status": "not handed in", "reason": "not handed in"},
+                row | {"student": "?", "status": "not graded", "reason": "whose?", "file": "x"}]
+
+    monkeypatch.setattr(batch, "grade_folder", grade_folder)
+    __main__.main(["grade", str(tmp_path), "--roster", "students.csv", "--latest"])
+    assert given["roster"] == Path("students.csv") and given["latest"] is True
+    said = capsys.readouterr().out
+    assert "   1 not handed in" in said and "     Bob, ps1: not handed in" in said
+    assert "     x, ps1: whose?" in said
