@@ -120,6 +120,37 @@ def plot_curves(curves, ylabel="learning rate", xlabel="optimizer step", log=Fal
     return ax
 
 
+def plot_loglog(lines, xlabel, ylabel):
+    """Draw lines over two logarithmic axes.
+
+    A notebook shows the figure at the end of the cell, and the axes in words unless they are
+    assigned; elsewhere call `matplotlib.pyplot.show()`.
+
+    Args:
+        lines: {label: (list of x, list of y)}. A legend names them.
+        xlabel: what the x are.
+        ylabel: what the y are.
+
+    Returns:
+        The `matplotlib.axes.Axes` that hold the lines.
+
+    Example:
+        >>> ax = plot_loglog({"halves": ([1, 2, 4], [8, 4, 2])}, "batch size", "steps")
+        >>> ax.get_xscale(), ax.get_yscale()
+        ('log', 'log')
+    """
+    with book_style():
+        _, ax = new_figure()
+        for (label, (x, y)), colour, dash in zip(lines.items(), COLOURS, DASHES, strict=False):
+            ax.loglog(x, y, label=label, color=colour, linestyle=dash)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+        ax.legend()
+    return ax
+
+
 def plot_schedules(schedules, axes=None):
     """Draw learning rates on the left, and on the right what they do to the toy optimizer.
 

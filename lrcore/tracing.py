@@ -73,7 +73,27 @@ def check_own_names(caller, scheduler, own=OWN):
 
 
 def trace_steps(scheduler, steps, lr, metrics, every, params):
-    """Yield (learning rate, momentum) step by step: `trace` for callers that outlive an error."""
+    """`trace` step by step, for callers that outlive an error.
+
+    Args:
+        scheduler: as in `trace`, and so are the others.
+        steps: optimizer steps.
+        lr: the rate that the optimizer is made with.
+        metrics: a list with one number for each `scheduler.step()`, or None.
+        every: optimizer steps for each `scheduler.step()`.
+        params: the scheduler's own parameters, {name: value}.
+
+    Returns:
+        An iterator over (learning rate, momentum), one pair for each optimizer step.
+
+    Raises:
+        ValueError: metrics for a scheduler that watches none, or none for one that does.
+
+    Example:
+        >>> from torch.optim.lr_scheduler import StepLR
+        >>> list(trace_steps(StepLR, 2, 0.5, None, every=1, params={"step_size": 1}))
+        [(0.5, 0.9), (0.05, 0.9)]
+    """
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr, momentum=0.9)
     scheduler = scheduler(optimizer, **params)
     needs_metric = isinstance(scheduler, ReduceLROnPlateau)
