@@ -105,7 +105,8 @@
       stop();
       const mine = running = window.lrPython.session();
       try {
-        const answer = written?.text() ?? saved(); // Python need not wait for the editor
+        // Python need not wait for an editor that is not there yet; one that is takes in the last key first
+        const answer = written ? (await editor()).text() : saved();
         const [result] = await Promise.all([mine.ask([["before", before], ["answer", answer], REPORT]), editor()]);
         mine.end();
         if (mine !== running) return; // another check came, or Start again

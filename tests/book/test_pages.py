@@ -21,7 +21,7 @@ from conftest import ROOT
 from playwright.sync_api import expect
 from programs import run_program
 
-from lrcore.toy import expected_losses, noisy_path
+from lrcore.toy import NOISE_VARIANCE, expected_losses, noisy_path
 
 BOOK = ROOT / "_build" / "html"
 SETTINGS = 25  # random settings of every explorer, besides its two corners
@@ -383,6 +383,13 @@ MOVE = (
 )
 
 # All that an explorer shows.
+# {name: text} of every control of an explorer, as a reader sees it.
+STANDS = """root => Object.fromEntries(
+  [...root.querySelectorAll('.lr-controls [name]')].map(c => [c.name,
+    c.type === 'checkbox' ? (c.checked ? 'True' : 'False')
+    : c.selectedOptions ? c.selectedOptions[0].textContent
+    : c.parentElement.querySelector('output').textContent]))"""
+
 STATE = """root => {
   const text = selector => root.querySelector(selector).textContent;
   const message = root.querySelector('.lr-message');
@@ -399,9 +406,9 @@ STATE = """root => {
     panels: Object.fromEntries(panels),
     code: text('.lr-code'), summary: text('.lr-summary'),
     message: message.hidden ? '' : message.textContent,
-    metric: root.lrCurves?.metric ?? null,
+    metric: root.lrCurves?.metric ?? null, stands: (STANDS)(root),
   };
-}"""
+}""".replace("STANDS", STANDS)
 
 
 def curves(state):
@@ -494,7 +501,8 @@ def test_the_drawn_curves_are_those_of_torch(name, explored):
 
 def compare_with_torch(state, fixed_steps):
     """Compare one setting with torch; False where torch refuses it and so does the page."""
-    steps = int(state["values"].get("steps", fixed_steps))
+    steps = int(state["stands"].get("steps", fixed_steps))
+    noise = NOISE_VARIANCE / int(state["stands"].get("batch_size", 1))
     rows, error = run_program(state["code"])
     assert bool(error) == bool(state["message"]), (state["code"], error, state["message"])
     if not rows:
@@ -504,7 +512,7 @@ def compare_with_torch(state, fixed_steps):
     rates = [row[0] for row in rows]
     try:
         assert_drawn(panels["rate"], rates)
-        assert_drawn(panels["loss"], expected_losses(rates))
+        assert_drawn(panels["loss"], expected_losses(rates, noise_variance=noise))
         if "momentum" in panels:
             assert_drawn(panels["momentum"], [momentum for _, momentum in rows])
         if "metric" in panels:
@@ -602,9 +610,9 @@ def test_pinned_curves_stay_while_the_other_moves(name, explored):
         start = explorer.evaluate(STATE)
         explorer.locator(".lr-pin").click()
         explorer.locator(".lr-pin").click()  # the same again is no second pin
-        explorer.evaluate(MOVE, [0.2] * controls)
+        explorer.evaluate(MOVE, [0.4] * controls)
         explorer.locator(".lr-pin").click()
-        explorer.evaluate(MOVE, [0.7] * controls)
+        explorer.evaluate(MOVE, [0.9] * controls)
         state = explorer.evaluate(STATE)
         assert all(len(panel["pinned"]) == 2 for panel in state["panels"].values())
         assert state["panels"]["rate"]["pinned"][0] != state["panels"]["rate"]["d"]
@@ -1007,14 +1015,6 @@ def test_what_a_slider_does_stays_in_sight(name, size, browser):
                 assert 0 <= box["y"] and box["y"] + box["height"] <= size[1]
                 assert box["y"] + box["height"] <= own["y"], "a panel covers the control"
     page.close()
-
-
-# {name: text} of every control of an explorer, as a reader sees it.
-STANDS = """root => Object.fromEntries(
-  [...root.querySelectorAll('.lr-controls [name]')].map(c => [c.name,
-    c.type === 'checkbox' ? (c.checked ? 'True' : 'False')
-    : c.selectedOptions ? c.selectedOptions[0].textContent
-    : c.parentElement.querySelector('output').textContent]))"""
 
 
 @each(WITH_EXPLORER)

@@ -34,7 +34,7 @@ QUESTIONS = {
     "cosine with warmup": "warmup_cosine",
     "warmup then linear decay to zero": "warmup_cosine",
     "inverse square root": "warmup_cosine",
-    "learning rate schedule for large language models": "warmup_cosine",
+    "learning rate schedule for large language models": "warmup_cosine warmup_stable_decay",
     "first step learning rate zero": "warmup_cosine",
     "restarts with warmup": "warmup_restarts",
     "warmup stable decay": "warmup_stable_decay",
