@@ -98,7 +98,7 @@ COUNTED = """async ([root, name, selector, event]) => {
 class PagePython(NamedTuple):
     """Milliseconds, and bytes: what Python in the page takes."""
 
-    first: list  # checks of the first exercise of a page that has just come, from disk
+    first: list  # first checks of a page that came from disk a second ago
     later: list  # checks after that, with a pause between them
     redraw: list  # moves of a slider of the playground, 100 steps
     sent: int  # all that it loads but the editor, gzipped
@@ -116,6 +116,7 @@ def page_python(book, turns=7):
             page = browser.new_context().new_page()
             page.goto((book / "chapters" / "step_lr.html").as_uri())
             box = page.query_selector(".lr-exercise[data-ready]")
+            page.wait_for_timeout(1000)  # nobody clicks before the page has settled
             asked = [box, "checks", ".lr-check", "click"]
             found.first.append(page.evaluate(COUNTED, asked))
             for _ in range(3):
