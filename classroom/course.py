@@ -152,9 +152,16 @@ def defined(cell):
     """Names of the functions and classes that a code cell defines at its top level."""
     if cell.cell_type != "code":
         return frozenset()
-    try:
-        tree = ast.parse(cell.source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # broken, or has magics
+    body = statements(cell.source)
+    if body is None:
         return frozenset(re.findall(r"^(?:def|class) +(\w+)", cell.source, re.MULTILINE))
     kinds = (ast.FunctionDef, ast.ClassDef)
-    return frozenset(node.name for node in tree.body if isinstance(node, kinds))
+    return frozenset(node.name for node in body if isinstance(node, kinds))
+
+
+def statements(source):
+    """The statements at the top level of a student's code; None if it is broken, or has magics."""
+    try:
+        return ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

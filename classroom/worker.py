@@ -27,7 +27,15 @@ from nbgrader.preprocessors import CheckCellMetadata, Execute
 from traitlets import default
 
 from classroom import sandbox
-from classroom.course import STUDENT, CourseError, defined, released_cells, run_nbgrader, settings
+from classroom.course import (
+    STUDENT,
+    CourseError,
+    defined,
+    released_cells,
+    run_nbgrader,
+    settings,
+    statements,
+)
 from classroom.files import text_of
 
 OUTPUT = 2**20  # characters that a notebook may print
@@ -166,11 +174,8 @@ def restore(notebook, released):
 
 def imports_of(source):
     """The import statements at the top level of a cell, one a line; none of code that is broken."""
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-    return "\n".join(ast.unparse(x) for x in body if isinstance(x, (ast.Import, ast.ImportFrom)))
+    kinds = (ast.Import, ast.ImportFrom)
+    return "\n".join(ast.unparse(x) for x in statements(source) or () if isinstance(x, kinds))
 
 
 class KernelManager(AsyncKernelManager):

@@ -36,7 +36,8 @@ MOMENTUM_FORMULAS = {
     lr_scheduler.CyclicLR: formulas.cyclic_momentum,
     lr_scheduler.OneCycleLR: formulas.one_cycle_momentum,
 }
-OF_EXPLORE = {"lr", "steps", "every", "batch_size"}  # controls that no scheduler takes
+# What `explore` takes itself and no scheduler does: {name: where its control starts}.
+OF_EXPLORE = {"lr": LR, "steps": STEPS, "every": 1, "batch_size": 1}
 
 
 class Curves(NamedTuple):
@@ -92,8 +93,7 @@ class Model:
                 "a function (t, base_lr, ...) of plain numbers"
             )
         self._check_names(controls)
-        own = {"lr": LR, "steps": STEPS, "every": 1, "batch_size": 1}
-        self.defaults = {**own, **_parameters(metric), **_parameters(scheduler)}
+        self.defaults = {**OF_EXPLORE, **_parameters(metric), **_parameters(scheduler)}
         self.widgets = {}
         self.fixed = {}
         for name, abbreviation in controls.items():
@@ -115,7 +115,7 @@ class Model:
         takes = _parameters(self.scheduler, skip=("optimizer", "last_epoch"))
         by_formula = _parameters(self.formula) | _parameters(self.momentum_formula)
         of_metric = _parameters(self.metric)
-        for name in controls.keys() - OF_EXPLORE - of_metric.keys():
+        for name in controls.keys() - OF_EXPLORE.keys() - of_metric.keys():
             if name not in takes:
                 known = sorted(takes.keys() | of_metric.keys())
                 raise TypeError(f"explore: {self.name} has no parameter {name!r}; it has {known}")
