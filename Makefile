@@ -54,7 +54,7 @@ bench: export PYTHONPATH := $(CURDIR)
 bench: browser $(BOOK) ## measure what the book promises on speed and size
 	@$(BIN)/python tools/bench.py
 
-assignments: $(READY) ## write the problem sets to hand out: _build/assignments
+assignments: $(READY) ## write the problem sets to hand out: assignments/handouts
 	@$(BIN)/python -m classroom release
 
 grade: $(READY) ## grade collected notebooks (make grade DIR=folder, more: OPTIONS=--help)
@@ -70,7 +70,7 @@ clean: ## remove all that was built (not .venv)
 
 IN_BROWSER := explorer/test_lab.py book/test_pages.py book/test_theme.py book/test_search.py \
 	page_python/test_exercises.py page_python/test_change_formula.py page_python/test_playground.py \
-	page_python/test_firefox.py
+	page_python/test_firefox.py classroom/test_written_page.py
 ELSEWHERE := $(IN_BROWSER) book/test_colab.py
 
 # Colab's versions have no builds for a newer one: said now, and not after all other tests.

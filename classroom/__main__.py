@@ -6,21 +6,31 @@ from pathlib import Path
 
 from classroom import batch, sandbox
 from classroom.course import COURSE, CourseError, release
+from classroom.names import readable
 from classroom.report import NOBODY
 
-ROOT = COURSE.parent
 WARNING = """
   *** WITHOUT A SANDBOX ***
   The code in these notebooks runs as you: it can read and change your files, use the network,
   and see the other submissions. Do this only with notebooks that you trust.
 """
 
+RESULTS = {
+    "gradebook.csv": "points and status of each student",
+    "feedback": "a page for each student",
+    "overview.html": "how many passed each check, and what the others were told",
+    "points.csv": "the points of each check: change them in the column override",
+    "written.html": "the written answers, to be read and given points",
+    "similar.html": "answers that are much alike",
+    "return": "to be uploaded to Moodle or Canvas",
+}
+
 
 def parser():
     main = argparse.ArgumentParser(prog="classroom", description="Hand out and grade problem sets.")
     commands = main.add_subparsers(dest="command", required=True)
     one = commands.add_parser("release", help="write the student versions of all problem sets")
-    one.add_argument("--to", type=Path, default=ROOT / "_build" / "assignments", metavar="FOLDER")
+    one.add_argument("--to", type=Path, default=COURSE / "handouts", metavar="FOLDER")
     one = commands.add_parser("grade", help="grade a folder of collected notebooks")
     one.add_argument("folder", type=Path, help="what the learning platform gave, unpacked")
     one.add_argument("--to", type=Path, metavar="FOLDER", help="for the results")
@@ -29,6 +39,8 @@ def parser():
                      help="CSV of the class (id, name): says who handed in nothing")  # fmt: skip
     one.add_argument("--latest", action="store_true",
                      help="of several attempts that a platform dated, take the last")  # fmt: skip
+    one.add_argument("--written", type=Path, metavar="FILE",
+                     help="points that you saved from written.html")  # fmt: skip
     one.add_argument("--again", action="store_true", help="try those that could not be graded")
     one.add_argument("--jobs", type=int, metavar="N", help="at once; default: the number of cores")
     one.add_argument("--seconds", type=int, default=sandbox.SECONDS, help="limit of one notebook")
@@ -48,6 +60,7 @@ def grade(options):
     roster = options.roster and options.roster.expanduser()
     rows = batch.grade_folder(
         folder, target, only=options.set, roster=roster, latest=options.latest,
+        written=options.written and options.written.expanduser(),
         in_sandbox=not options.without_sandbox, again=options.again, jobs=options.jobs,
         seconds=options.seconds,
     )  # fmt: skip
@@ -57,10 +70,14 @@ def grade(options):
     for row in rows:
         if row["status"] in ("not graded", "not handed in"):
             who = row["file"] if row["student"] == NOBODY else row["student"]
-            print(f"     {who}, {row['problem set']}: {row['reason']}")
-    print(f"Gradebook: {target}/gradebook.csv, a page per student: {target}/feedback")
+            print(readable(f"     {who}, {row['problem set']}: {row['reason']}"))
+    print(f"The results are in {readable(target)}:")
+    for name, what in RESULTS.items():
+        if Path(target, name).exists():
+            print(f"     {name:15} {what}")
     if any(row["status"] == "needs hand grading" for row in rows):
-        print(f"Fill in the points in {target}/written.csv, then run the same command again.")
+        print("Read the answers in written.html. Save its points there as written.csv, or name the "
+              "file that you saved\nwith --written, and run the same command again.")  # fmt: skip
 
 
 def main(arguments=None):
@@ -68,11 +85,11 @@ def main(arguments=None):
     try:
         if options.command == "release":
             for path in release(options.to):
-                print(path)
+                print(readable(path))
         else:
             grade(options)
     except (CourseError, sandbox.SandboxError) as error:
-        sys.exit(str(error))
+        sys.exit(readable(error, lines=True))
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
         sys.exit(130)

@@ -34,6 +34,10 @@ NO_STUDENT = re.compile(
 )  # but `submission_12` is how Gradescope names a student
 IN_LATE = re.compile(LATE, re.IGNORECASE)
 
+DIRECTION = r"\u202a-\u202e\u2066-\u2069"  # turns the direction of writing, unseen
+UNSEEN = re.compile(rf"[\x00-\x1f\x7f-\x9f{DIRECTION}]")
+UNSEEN_BUT_LINES = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{DIRECTION}]")
+
 
 @dataclass(frozen=True)
 class Named:
@@ -131,12 +135,29 @@ def without_ending(name):
 
 def one_form(name):
     """One form of a name that may be written in several: accents, and white space."""
-    return " ".join(unicodedata.normalize("NFC", readable(name)).split()).strip(" -_")
+    return readable(one_line(name)).strip(" -_")
 
 
-def readable(path):
-    """Text that can be printed. Bytes that are no UTF-8 stay different from each other."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+def one_line(text):
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def readable(text, lines=False):
+    """Text that can be printed, put into a page, or into a file for spreadsheets.
+
+    What a terminal would obey and what turns the direction of writing is written out (`\\x1b`), and
+    so are bytes that are no UTF-8: what was different stays different. With `lines`, tabs and the
+    ends of lines stay; each end becomes that of Unix.
+    """
+    text = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    if lines:
+        text = re.sub(r"\r\n?", "\n", text)
+    return (UNSEEN_BUT_LINES if lines else UNSEEN).sub(written_out, text)
+
+
+def written_out(match):
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def letters(text):

@@ -1,129 +1,56 @@
-"""What a teacher gets: gradebook.csv, written.csv to fill in, and a feedback page per student."""
+"""What a teacher gets: the gradebook, files to fill in, a page per student, and pages of all."""
 
-import csv
 import hashlib
-import io
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from classroom.collect import readable
-from classroom.course import CourseError
+from classroom.course import COURSE
+from classroom.filled import points_text, read_given, with_given, write_filled
+from classroom.giveback import give_back
+from classroom.names import readable
+from classroom.numbers import number_notes
+from classroom.overview import overview
+from classroom.pages import render
+from classroom.reading import reading_page
+from classroom.similar import write_similar
+from classroom.tables import as_csv
 from lrcore.files import write_whole
 
-RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes what begins so for a formula
 GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "late", "attempt", "reason",
              "notes", "file", "roster id"]  # fmt: skip
-WRITTEN = ["student", "id", "problem set", "question", "of", "points", "comment", "answer", "key"]
 NOBODY = "?"  # the student of a file that may be anybody's
 NAME_BYTES = 100  # of a page: a disk allows 255, some of which go to the ending and to ".tmp"
 
 
-def as_csv(columns, rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows({name: harmless(row[name]) for name in columns} for row in rows)
-    return "\ufeff" + text.getvalue()  # the mark by which spreadsheets know UTF-8
+def write(target, folder, submissions, outcomes, *, written=None, course=COURSE):
+    """Write all files; return the rows of the gradebook. Each file appears whole or not at all.
 
-
-def harmless(value):
-    """Text that a spreadsheet does not take for a formula."""
-    return "'" + value if isinstance(value, str) and value.startswith(RISKY) else value
-
-
-def key_of(submission, question):
-    """Names a written answer in written.csv, whatever a spreadsheet does to the other columns.
-
-    Another answer has another key: points are given for what was read.
+    `written` is a file to read in place of written.csv; `course` says what was handed out. Raises
+    CourseError, before anything is written, if what a teacher filled in is not as it should be.
     """
-    named = [*submission.key, question["id"], " ".join(question["written"].split())]
-    return "w" + hashlib.sha256("\0".join(named).encode()).hexdigest()[:12]
-
-
-def points_text(value):
-    """A number as text, short; nothing for None."""
-    return "" if value is None else f"{value:g}"
-
-
-def read_written(target):
-    """The rows of written.csv in which a teacher filled in points or a comment: {key: row}.
-
-    Raises CourseError if the file cannot be read, and, naming the row, for points that are not a
-    number from 0 to the maximum.
-    """
-    path = Path(target, "written.csv")
-    if not path.exists():
-        return {}
-    csv.field_size_limit(2**30)  # an answer may hold a picture
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        delimiter = ";" if text.partition("\n")[0].count(";") > 3 else ","
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-        rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CourseError(f"{path}: save it as CSV in UTF-8 ({error})") from None
-    if set(WRITTEN) - set(reader.fieldnames or []):
-        raise CourseError(f"{path}: its first line must name the columns {', '.join(WRITTEN)}")
-    given = {}
-    for line, row in enumerate(rows, start=1):
-        row = {name: (row[name] or "").strip() for name in WRITTEN}
-        if row["points"] or row["comment"]:
-            where = f"{path}, answer {line} ({row['student']})"
-            points_of(row, where)
-            if not row["key"] or row["key"] in given:
-                raise CourseError(f"{where}: the column key must stay as it was written")
-            given[row["key"]] = row
-    return given
-
-
-def points_of(row, where):
-    """The points in a row of written.csv, or None."""
-    if not row["points"]:
-        return None
-    try:
-        points, most = (float(row[name].replace(",", ".")) for name in ("points", "of"))
-    except ValueError:
-        points, most = -1.0, 0.0
-    if not 0 <= points <= most:
-        raise CourseError(
-            f"{where}: points must be a number from 0 to {row['of']}, got {row['points']!r}"
-        )
-    return points
-
-
-def write(target, folder, submissions, outcomes):
-    """Write all files; return the rows of the gradebook. Each file appears whole or not at all."""
-    given = read_written(target)
+    given = read_given(target, written)
     graded = [(s, with_given(s, outcomes[s.key]["questions"], given)) for s in submissions]
-    rows = [gradebook_row(s, outcomes[s.key], questions, folder) for s, questions in graded]
+    shared = number_notes(submissions, outcomes)
+    rows = [gradebook_row(s, outcomes[s.key], questions, folder, shared.get(s.key, []))
+            for s, questions in graded]  # fmt: skip
     write_whole(Path(target, "gradebook.csv"), as_csv(GRADEBOOK, rows))
-    write_answers(target, graded, given)
-    pages = defaultdict(list)
-    for (submission, questions), row in zip(graded, rows, strict=True):
-        if submission.student and submission.path:  # there is somebody to send it to
-            pages[submission.student, submission.id].append((row, sections(questions)))
-    write_feedback(Path(target, "feedback"), pages)
+    write_whole(Path(target, "overview.html"), overview(graded, rows))
+    to_read = write_filled(target, graded, given)
+    if any(question["written"] for _, questions in graded for question in questions):
+        write_whole(Path(target, "written.html"), reading_page(target, graded, to_read))
+    else:
+        Path(target, "written.html").unlink(missing_ok=True)
+    write_similar(target, graded, course)
+    parts = [(submission, row, sections(questions))
+             for (submission, questions), row in zip(graded, rows, strict=True)
+             if submission.student and submission.path]  # fmt: skip
+    write_feedback(Path(target, "feedback"), parts)
+    give_back(folder, Path(target, "return"), parts)
     return rows
 
 
-def with_given(submission, questions, given):
-    """Copies of the questions, with the points and comments that a teacher gave by hand.
-
-    `given` is what `read_written` returns; what belongs to one of these answers is taken out.
-    """
-    copies = [{**question, "comment": ""} for question in questions]
-    for question in copies:
-        key = key_of(submission, question) if question["written"] else None
-        if row := given.pop(key, None):
-            question["points"] = points_of(row, key)
-            question["comment"] = row["comment"]
-    return copies
-
-
-def gradebook_row(submission, outcome, questions, folder):
+def gradebook_row(submission, outcome, questions, folder, notes):
     graded = outcome["status"] == "graded"
     is_open = any(question["written"] and question["points"] is None for question in questions)
     status = outcome["status"] if submission.path else "not handed in"
@@ -137,45 +64,21 @@ def gradebook_row(submission, outcome, questions, folder):
         "late": "late" if submission.late else "",
         "attempt": submission.attempt,
         "reason": outcome["reason"],
-        "notes": "; ".join([*submission.notes, *outcome["notes"]]),
+        "notes": "; ".join([*submission.notes, *outcome["notes"], *notes]),
         "file": readable(submission.path.relative_to(folder)) if submission.path else "",
         "roster id": submission.person.id if submission.person else "",
     }
 
 
-def write_answers(target, graded, given):
-    """Write written.csv, if there are written answers or points for some that are gone."""
-    rows = [
-        answer_row(submission, question)
-        for submission, questions in graded
-        for question in questions
-        if question["written"]
-    ]
-    # points for an answer that is not there now, such as an older one: kept, and counted nowhere
-    rows += given.values()
-    if rows:
-        write_whole(Path(target, "written.csv"), as_csv(WRITTEN, rows))
-    if given:
-        print(f"{len(given)} rows of written.csv belong to no answer now: they are at its end")
-
-
-def answer_row(submission, question):
-    points = [points_text(question["of"]), points_text(question["points"])]
-    values = [*submission.key, question["id"], *points, question["comment"], question["written"]]
-    return dict(zip(WRITTEN, [*values, key_of(submission, question)], strict=True))
-
-
-def write_feedback(folder, pages):
-    """Write a page for each student: `pages` is {(student, id): [(row, sections), ...]}."""
+def write_feedback(folder, parts):
+    """Write a page for each student, from [(submission, row, sections), ...]."""
+    pages = defaultdict(list)
+    for submission, row, under_headings in parts:
+        pages[submission.student, submission.id].append((row, under_headings))
     folder.mkdir(exist_ok=True)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters["points_text"] = points_text
-    template = environment.get_template("feedback.html")
     names = page_names(pages)
     for student, parts in pages.items():
-        text = template.render(student=student[0], parts=parts)
+        text = render("feedback.html", student=student[0], parts=parts)
         write_whole(folder / f"{names[student]}.html", text)
 
 
@@ -206,7 +109,7 @@ def file_name(student, student_id, marked=False):
     """
     name = "_".join(part for part in (student, student_id) if part)
     digest = hashlib.sha256("\0".join((student, student_id)).encode()).hexdigest()[:10]
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]|^\.', "_", name)
+    name = re.sub(r'[<>:"/\\|?*]|^\.', "_", readable(name))
     if marked or len(name.encode()) > NAME_BYTES:
         short = name.encode()[: NAME_BYTES - 11].decode(errors="ignore")
         return f"{short}-{digest}"

@@ -1,7 +1,5 @@
 """The class, and who of it a name or a number can be."""
 
-import csv
-import io
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -9,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classroom.course import CourseError
-from classroom.names import Named, doubt, in_order, letters, one_form, orders, readable
+from classroom.names import (
+    Named,
+    doubt,
+    in_order,
+    letters,
+    one_form,
+    one_line,
+    orders,
+    readable,
+)
+from classroom.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -91,32 +99,11 @@ def id_form(text):
 def read_roster(path):
     """The people in a CSV file. Raises CourseError if it is none, or lacks a column."""
     told = f"--roster {readable(path)}"
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise CourseError(f"{told} cannot be read ({error.strerror})") from None
-    for encoding in ("utf-8-sig", "cp949"):
-        try:
-            text = data.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            pass
-    else:
-        raise CourseError(f"{told}: save it as CSV in UTF-8 (or CP949)")
-    first = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise CourseError(f"{told}: save it as CSV in UTF-8 ({error})") from None
-    columns = [name.strip().casefold() for name in rows[0]] if rows else []
-    if not {"id", "name"} <= set(columns):
-        raise CourseError(f"{told}: its first line must name the columns id and name (and email, "
-                          f"if there), got {', '.join(columns) or 'nothing'}")  # fmt: skip
+    rows = read_table(Path(path), ["id", "name"], told)
     people = []
-    for row in rows[1:]:
-        values = dict(zip(columns, (one_line(value) for value in row), strict=False))
-        person = Person(*(values.get(name, "") for name in ("id", "name", "email")))
+    for row in rows:
+        values = (row.get(name, "") for name in ("id", "name", "email"))
+        person = Person(*(readable(one_line(value)) for value in values))
         if (person.id or person.name) and person not in people:
             people.append(person)
     times = Counter(id_form(person.id) for person in people if person.id)
@@ -128,5 +115,3 @@ def read_roster(path):
     return people
 
 
-def one_line(text):
-    return " ".join(unicodedata.normalize("NFC", text).split())

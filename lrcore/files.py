@@ -3,15 +3,17 @@
 import os
 
 
-def write_whole(path, text):
-    """Write `text` to the pathlib.Path `path` as UTF-8, whole or not at all, come what may.
+def write_whole(path, content):
+    """Write `content` to the pathlib.Path `path`, whole or not at all, come what may.
 
-    Raises OSError if it cannot be written; then the file is as it was before.
+    Text becomes UTF-8, bytes stay as they are. Raises OSError if it cannot be written; then the
+    file is as it was before.
     """
+    data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

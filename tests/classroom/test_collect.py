@@ -527,7 +527,7 @@ def test_names_that_mean_no_student_are_students_on_the_roster(tmp_path):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_how_a_roster_may_be_written(tmp_path, delimiter, encoding, form):
     if (encoding, form) == ("cp949", "NFD"):

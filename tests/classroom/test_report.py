@@ -98,3 +98,40 @@ def test_the_command_passes_its_options_on_and_lists_the_missing(tmp_path, monke
     said = capsys.readouterr().out
     assert "   1 not handed in" in said and "     Bob, ps1: not handed in" in said
     assert "     x, ps1: whose?" in said
+
+
+def test_nothing_that_a_terminal_obeys_is_printed(tmp_path, capsys):
+    """Names, paths, the roster and errors; all is ungradable, so nothing runs."""
+    bad = "\x1b[31m\x07\x9b\u202e"
+    folder = tmp_path / f"in{bad}"
+    for path in (f"ps1{bad}.ipynb", f"extra{bad}.txt", f"Eve{bad}/ps1.py", "Eve/ps1.pdf"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    roster = tmp_path / "students.csv"
+    roster.write_text(f"id,name\n1,Ada{bad}\n", encoding="utf-8")
+    command = ["grade", str(folder), "--without-sandbox", "--roster", str(roster)]
+    __main__.main(command)
+    said = capsys.readouterr().out
+    assert "\\x1b[31m\\x07\\x9b\\u202e" in said and "Not on the roster" in said
+    assert "Not a notebook" in said and "Ada\\x1b" in said and "The results are in" in said
+    (written,) = tmp_path.glob("in*-grades")
+    (written / "points.csv").write_text(f"student,{bad}\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        __main__.main(command)
+    assert "must name the columns" in str(stopped.value)
+    for text in (said, capsys.readouterr().out, str(stopped.value)):
+        assert text.replace("\n", "").isprintable()
+
+
+def test_the_command_says_what_it_made_and_what_to_do(tmp_path, capsys, monkeypatch):
+    def grade_folder(folder, target, **more):
+        assert more["written"] == Path("mine.csv")
+        target.mkdir()
+        (target / "written.html").write_text("x")
+        return [dict.fromkeys(report.GRADEBOOK, "") | {"status": "needs hand grading"}]
+
+    monkeypatch.setattr(batch, "grade_folder", grade_folder)
+    __main__.main(["grade", str(tmp_path / "in"), "--written", "mine.csv"])
+    said = capsys.readouterr().out
+    assert f"The results are in {tmp_path}/in-grades:\n     written.html" in said
+    assert "gradebook.csv" not in said and "with --written" in said

@@ -1,0 +1,161 @@
+"use strict";
+// The page of the written answers: keeps what is typed, counts, goes to the next, saves the file.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const place = (name) => `lr-written:${data.store}:${name}`;
+const trouble = document.getElementById("trouble");
+
+function kept(name) {
+  try {
+    return JSON.parse(localStorage.getItem(place(name)));
+  } catch {
+    return null;
+  }
+}
+
+function keep(name, value) {
+  try {
+    localStorage.setItem(place(name), JSON.stringify(value));
+  } catch {
+    trouble.textContent =
+      "This browser keeps nothing of this page: press Save written.csv before you close it.";
+  }
+}
+
+const answers = [...document.querySelectorAll("article")].map((article) => {
+  const points = article.querySelector(".points-given");
+  const comment = article.querySelector(".comment");
+  return {
+    article, points, comment,
+    key: article.dataset.key,
+    ticks: [...article.querySelectorAll(".tick")],
+    told: article.querySelector(".told"),
+    inFile: { points: points.value, comment: comment.value },
+  };
+});
+let current = -1; // the answer that is looked at
+
+const isDone = (answer) => answer.points.value !== "" && answer.points.validity.valid;
+
+function differs(answer) {
+  const { inFile, points, comment } = answer;
+  return points.value !== inFile.points || comment.value.trim() !== inFile.comment.trim();
+}
+
+function show() {
+  for (const answer of answers) {
+    const { article, told, points, inFile } = answer;
+    article.classList.toggle("done", isDone(answer));
+    told.textContent = points.validity.valid
+      ? differs(answer) && (inFile.points || inFile.comment)
+        ? `Not in written.csv yet, which has ${inFile.points || "no"} points` +
+          (inFile.comment ? ` and the comment: ${inFile.comment}` : "")
+        : ""
+      : `Points must be a number from 0 to ${points.max}.`;
+  }
+  const done = answers.filter(isDone).length;
+  const fresh = answers.filter(differs).length;
+  document.getElementById("counter").textContent =
+    `${done} of ${answers.length} done` + (fresh ? `, ${fresh} not in written.csv yet` : "");
+}
+
+function changed(answer) {
+  const { key, points, comment, ticks } = answer;
+  // of points that are no number, a browser tells nothing: what was kept before stays
+  if (points.validity.valid) {
+    keep(key, { points: points.value, comment: comment.value, ticks: ticks.map((t) => t.checked) });
+  }
+  show();
+}
+
+function addUp(answer) {
+  const ticked = answer.ticks.filter((tick) => tick.checked);
+  const sum = ticked.reduce((total, tick) => total + Number(tick.value), 0);
+  const most = Number(answer.points.max);
+  answer.points.value = ticked.length ? String(Number(Math.min(sum, most).toFixed(6))) : "";
+}
+
+function go(step) {
+  const count = answers.length;
+  const start = current < 0 && step < 0 ? 0 : current;
+  for (let i = 1; i <= count; i++) {
+    const index = (((start + step * i) % count) + count) % count;
+    if (!isDone(answers[index])) {
+      current = index;
+      answers[index].article.scrollIntoView();
+      answers[index].points.focus({ preventScroll: true });
+      return;
+    }
+  }
+  trouble.textContent = "All answers have points.";
+}
+
+function csv() {
+  const given = new Map(answers.map((answer) => [answer.key, answer]));
+  const at = (name) => data.columns.indexOf(name);
+  const formula = new RegExp(data.formula, "g");
+  const lines = data.rows.map((row) => {
+    const cells = [...row];
+    const answer = given.get(row[at("key")]);
+    if (answer) {
+      cells[at("points")] = answer.points.value;
+      cells[at("comment")] = answer.comment.value.trim().replace(formula, "$1$2$3'");
+    }
+    return cells;
+  });
+  const quoted = (cell) => `"${cell.replaceAll('"', '""')}"`;
+  const text = [data.columns, ...lines].map((cells) => cells.map(quoted).join(",") + "\r\n");
+  return "\ufeff" + text.join("");
+}
+
+function save() {
+  const wrong = answers.findIndex((answer) => !answer.points.validity.valid);
+  if (wrong >= 0) {
+    current = wrong;
+    answers[wrong].points.focus();
+    return;
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv;charset=utf-8" }));
+  link.download = "written.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+answers.forEach((answer, index) => {
+  const { article, key, points, comment, ticks } = answer;
+  const old = kept(key);
+  if (old) {
+    points.value = old.points;
+    comment.value = old.comment;
+    ticks.forEach((tick, i) => (tick.checked = Boolean(old.ticks[i])));
+  }
+  article.addEventListener("focusin", () => (current = index));
+  article.addEventListener("input", (event) => {
+    if (event.target.classList.contains("tick")) addUp(answer);
+    changed(answer);
+  });
+});
+
+const hide = document.getElementById("hide");
+const hideNames = () => document.body.classList.toggle("hidden-names", hide.checked);
+hide.checked = Boolean(kept("hide"));
+hideNames();
+hide.addEventListener("change", () => {
+  keep("hide", hide.checked);
+  hideNames();
+});
+document.getElementById("next").addEventListener("click", () => go(1));
+document.getElementById("previous").addEventListener("click", () => go(-1));
+document.getElementById("save").addEventListener("click", save);
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.tagName === "TEXTAREA" || event.altKey;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    go(event.shiftKey ? -1 : 1);
+  } else if (!typing && !event.ctrlKey && !event.metaKey && /^[np]$/.test(event.key)) {
+    event.preventDefault();
+    go(event.key === "n" ? 1 : -1);
+  }
+});
+show();
