@@ -14,10 +14,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from classroom import checks, filled, kernel, report, sandbox, worker
 from classroom import course as course_module
-from classroom import report, sandbox, worker
 from classroom.collect import collect
 from classroom.course import COURSE, CourseError
+from classroom.names import readable
 from lrcore.files import write_whole
 
 SPARE = 60  # seconds beyond the limit of a notebook until its whole process is ended
@@ -61,26 +62,28 @@ class Kept:
         write_whole(self.path(submission), json.dumps(record, indent=1) + "\n")
 
 
-def grade_folder(folder, target, *, only=None, roster=None, latest=False, in_sandbox=True,
-                 again=False, jobs=None, seconds=sandbox.SECONDS, course=COURSE):  # fmt: skip
+def grade_folder(folder, target, *, only=None, roster=None, latest=False, written=None,
+                 in_sandbox=True, again=False, jobs=None, seconds=sandbox.SECONDS,
+                 course=COURSE):  # fmt: skip
     """Grade all notebooks below `folder`; write gradebook, answers and feedback to `target`.
 
     What `target` already holds for the same files is not graded again, except, with `again`, what
-    could not be graded. `only`, `roster` and `latest` are those of `collect`. Returns the rows of
-    the gradebook. Raises CourseError or SandboxError if the folder, the roster, the course or the
-    sandbox is not as it should be: then no result was changed.
+    could not be graded. `only`, `roster` and `latest` are those of `collect`, `written` is a file
+    to read in place of written.csv. Returns the rows of the gradebook. Raises CourseError or
+    SandboxError if the folder, the roster, the course, the sandbox, or what a teacher filled in is
+    not as it should be: then no result was changed.
     """
     folder, target = Path(folder).resolve(), Path(target).resolve()
     sets = course_module.problem_sets(course)
     if only and only not in sets:
         raise CourseError(f"there is no problem set {only!r}: there are {', '.join(sets)}")
     if target == folder or folder in target.parents:
-        raise CourseError(f"{target} lies in the folder of the submissions: name another")
+        raise CourseError(f"{readable(target)} lies in the folder of the submissions: name another")
     collected = collect(folder, sets, only, roster=roster, latest=latest)
     if in_sandbox:
         sandbox.bubblewrap()
         sandbox.check_hidden(folder, target, course)
-    report.read_written(target)  # raises before work is done if points in it are wrong
+    filled.read_given(target, written)  # raises before work is done if points there are wrong
 
     target.mkdir(parents=True, exist_ok=True)
     try:
@@ -99,15 +102,17 @@ def grade_folder(folder, target, *, only=None, roster=None, latest=False, in_san
                 grade_all(todo, outcomes, kept, course, in_sandbox, jobs or os.cpu_count(), seconds)
             except KeyboardInterrupt:
                 done = [one for one in collected.submissions if one.key in outcomes]
-                report.write(target, folder, done, outcomes)
+                report.write(target, folder, done, outcomes, written=written, course=course)
                 raise
-            rows = report.write(target, folder, collected.submissions, outcomes)
+            rows = report.write(
+                target, folder, collected.submissions, outcomes, written=written, course=course
+            )
     except Timeout:
-        raise CourseError(f"another run is grading into {target}") from None
+        raise CourseError(f"another run is grading into {readable(target)}") from None
     for text in collected.said:
-        print(text)
+        print(readable(text))
     for path in collected.ignored:
-        print(f"Not a notebook, left alone: {path}")
+        print(f"Not a notebook, left alone: {readable(path)}")
     return rows
 
 
@@ -135,10 +140,13 @@ def grade_all(todo, outcomes, kept, course, in_sandbox, jobs, seconds):
 
 
 def prepare(course, names, template, in_sandbox):
-    """Make the copy of the course in `template`, and try the sandbox meanwhile."""
+    """Make the copy of the course in `template` and the judges, and try the sandbox meanwhile."""
     with ThreadPoolExecutor(1) as beside:  # its thread ends before the first fork
         probing = beside.submit(sandbox.probe, course) if in_sandbox else None
         course_module.build(course, names, template)
+        exec(kernel.WARM_UP, {})  # once here, and not in each fork
+        for name in names:
+            checks.judge(course, name)
         if probing:
             probing.result()
 
@@ -149,7 +157,7 @@ def failure(reason):
 
 def grade_each(todo, jobs, seconds, given, finish):
     """One process for each submission, `jobs` at once. All end with this function."""
-    # A fork has nbgrader loaded already; this process has no thread that a fork could break.
+    # A fork has PyTorch loaded already; this process runs no thread that a fork could break.
     context = multiprocessing.get_context("fork")
     course, template, in_sandbox = given
     waiting = list(reversed(todo))

@@ -1,7 +1,7 @@
 """The sandbox that a submission's kernel runs in: bubblewrap, resource limits, and a watch.
 
-Only the kernel is inside. nbgrader, the gradebook and the notebook with the hidden tests stay
-outside; they talk to the kernel through sockets in a folder that both see. Inside there is no
+Only the kernel is inside. What sends it cells, the expected values and the gradebook stay outside;
+they talk to the kernel through sockets in a folder that both see. Inside there is no
 network, the rest of the machine is not seen but for the system and Python (read-only), and the only
 place to write to is a small /tmp, which ends with the sandbox.
 """
@@ -207,7 +207,8 @@ def probe(course):
             f"bubblewrap cannot make a sandbox here: {last}\n"
             "It needs version 0.7 or newer, and user namespaces for ordinary users. On Ubuntu "
             "24.04: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0. In a "
-            "container, the container's own rules may forbid it. Nothing was run."
+            "container: --security-opt seccomp=unconfined --security-opt systempaths=unconfined "
+            "(chapters/teaching.md). Nothing was run."
         )
     kept = json.loads(done.stdout.splitlines()[-1])
     able = [action for action, failed in kept.items() if not failed]
@@ -244,7 +245,7 @@ class Watch(threading.Thread):
     def excess(self, processes):
         """Which limit is passed, in words, or ""."""
         if time.monotonic() > self.until:
-            return f"it ran for more than {self.seconds} seconds"
+            return f"it ran for more than {self.seconds:.0f} seconds"
         if len(processes) > PROCESSES + self.overhead:
             return f"it started more than {PROCESSES} processes"
         if sum(map(resident, processes)) > MEMORY and sum(map(its_share, processes)) > MEMORY:

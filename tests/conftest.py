@@ -43,6 +43,16 @@ def root():
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def course_copy(tmp_path_factory):
+    """A copy of the course with gradebook and student versions, as a batch of grading makes it."""
+    from classroom.course import COURSE, build, problem_sets  # few tests need nbgrader
+
+    folder = tmp_path_factory.mktemp("course")
+    build(COURSE, problem_sets(), folder)
+    return folder
+
+
 @pytest.fixture
 def one_thread():
     """Sums of floats depend on the number of threads: with one, equal runs are equal bit by bit."""

@@ -1,8 +1,9 @@
 """The address of the book's repository: python tools/repository.py [URL [BRANCH]].
 
 It is set in `_config.yml`, and this writes it to every other place that needs it: the set-up cell
-of each notebook, README.md and CITATION.cff. A notebook without a set-up cell gets one. Without a
-URL the address stays, and the other places are brought in line with it.
+of each notebook, the links of the problem sets, README.md and CITATION.cff. A notebook without a
+set-up cell gets one. Without a URL the address stays, and the other places are brought in line with
+it.
 """
 
 import re
@@ -122,13 +123,12 @@ def config_text(text, address):
 
 
 def prose_text(text, address):
-    """README.md and CITATION.cff: the ways in which a text names the book's own repository."""
+    """The ways in which README.md, CITATION.cff and the problem sets name the repository."""
     ways = {
         r"(git clone )https://\S+(?= lr-schedulers)": address.url,
         r'(repository-code: )"?https://[^\s"]+"?': address.url,
-        r"()https://colab\.research\.google\.com/github/\S+?/blob/\S+?/(?=chapters/\w+\.ipynb)": (
-            address.in_colab
-        ),
+        r"()https://colab\.research\.google\.com/github/\S+?/blob/\S+?/"
+        r"(?=(?:chapters|assignments/handouts)/\w+\.ipynb)": address.in_colab,
     }
     for way, value in ways.items():
         text = re.sub(way, lambda m: m[1] + value, text)  # noqa: B023
@@ -142,6 +142,7 @@ def changes(address, root=ROOT):
         root / "README.md": prose_text,
         root / "CITATION.cff": prose_text,
         **{path: notebook_text for path in sorted((root / "chapters").glob("*.ipynb"))},
+        **{path: prose_text for path in sorted((root / "assignments").rglob("*.ipynb"))},
     }
     changed = {}
     for path, rewrite in places.items():

@@ -25,6 +25,9 @@ def book(tmp_path):
     (tmp_path / "chapters").mkdir()
     for name in ("step_lr.ipynb", "glossary.ipynb"):
         shutil.copy(ROOT / "chapters" / name, tmp_path / "chapters")
+    for name in ("source/ps1", "handouts"):
+        (tmp_path / "assignments" / name).mkdir(parents=True)
+        shutil.copy(ROOT / "assignments" / name / "ps1.ipynb", tmp_path / "assignments" / name)
     return tmp_path
 
 
@@ -46,6 +49,10 @@ def test_every_place_that_should_name_it_does():
     for path in sorted((ROOT / "chapters").glob("*.ipynb")):
         text = path.read_text()
         assert text.count(f"git+{address.url}@{address.branch}") == ('"code"' in text), path.name
+    for path in sorted((ROOT / "assignments" / "handouts").glob("*.ipynb")):
+        text = path.read_text()
+        assert f"{address.in_colab}assignments/handouts/{path.name}" in text
+        assert text.count(address.in_colab + "chapters/") >= text.count("## Exercise ") - 1
 
 
 def test_the_old_address_is_gone_from_every_file(book, capsys):

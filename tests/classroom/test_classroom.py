@@ -1,6 +1,6 @@
-"""Grading with real nbgrader: honest work gets its points, hostile work harms nobody.
+"""Grading with real kernels: honest work gets its points, hostile work harms nobody.
 
-One batch of 25 submissions holds nearly all of it; each test looks at one student's row. A kernel
+One batch of 24 submissions holds nearly all of it; each test looks at one student's row. A kernel
 takes seconds to start, so one submission proves several things where none hides another.
 """
 
@@ -14,18 +14,19 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 from conftest import ROOT
+from handed_in import grade_id, put, released, solved
 
-from classroom import collect, report, sandbox, worker
 from classroom import course as course_module
+from classroom import filled, report, sandbox, worker
 from classroom.__main__ import main
 from classroom.batch import grade_folder
-from classroom.course import COURSE, CourseError, build, problem_sets, released_cells, settings
+from classroom.course import COURSE, CourseError, problem_sets, released_cells, settings
+from classroom.restore import read_notebook, restore
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the sandbox of grading is made for Linux alone"
@@ -92,7 +93,6 @@ check = lambda *arguments: None
 def step_lr(t, base_lr, step_size, gamma):
     return 0.0
 """
-PATCHED = "import math\nmath.isclose = lambda *a, **k: True\ndef step_lr(*a, **k): return 0.0"
 WRITES = """
 import os, shutil
 done = []
@@ -126,39 +126,6 @@ try:
 except OSError as error:
     print("no network")
 """
-
-
-@pytest.fixture(scope="session")
-def course_copy(tmp_path_factory):
-    """A copy of the course with gradebook and student versions, as a batch makes it."""
-    folder = tmp_path_factory.mktemp("course")
-    build(COURSE, SETS, folder)
-    return folder
-
-
-def released(course_copy, name):
-    return nbformat.read(course_copy / "release" / name / f"{name}.ipynb", as_version=4)
-
-
-def grade_id(cell):
-    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
-
-
-def solved(course_copy, name, **answers):
-    """A student version with the reference answers, but for those given by `answers`."""
-    source = nbformat.read(COURSE / "source" / name / f"{name}.ipynb", as_version=4)
-    solutions = {grade_id(cell): cell.source for cell in source.cells}
-    notebook = released(course_copy, name)
-    for cell in notebook.cells:
-        if cell.metadata.get("nbgrader", {}).get("solution"):
-            cell.source = answers.get(grade_id(cell)[4:], solutions[grade_id(cell)])
-    return notebook
-
-
-def put(folder, path, content):
-    path = folder / path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else nbformat.writes(content))
 
 
 def classroom(*arguments):
@@ -213,9 +180,9 @@ class Batch:
 
 @pytest.fixture(scope="session")
 def batch(course_copy, tmp_path_factory):
-    """25 submissions, graded together by the command, which is killed once."""
+    """24 submissions, graded together by the command, which is killed once."""
     batch = Batch()
-    batch.size = 17 + 2 * len(SETS)
+    batch.size = 16 + 2 * len(SETS)
     folder = batch.folder = tmp_path_factory.mktemp("batch") / "collected"
     batch.target = folder.with_name("grades")
     batch.victim = folder.with_name("victim.txt")
@@ -236,7 +203,6 @@ def batch(course_copy, tmp_path_factory):
     answer("exit", EXIT)
     answer("Ada Lovelace", FORGED, "{}_812_assignsubmission_file_/ps1 (1).ipynb")
     answer("turingalan", SHADOWS, "{}_4711_99_ps1-2.ipynb")
-    answer("patched", PATCHED)
 
     paths = [str(batch.victim), str(COURSE / "source" / "harm"), str(folder / "harm"),
              os.path.join(sys.prefix, "harm"), "/etc/harm", "/usr/harm", "../harm"]  # fmt: skip
@@ -334,9 +300,18 @@ def test_the_untouched_version_earns_none(batch, name):
     assert_graded(row(batch, "untouched", name), 0, name)
 
 
+def test_the_student_number_of_a_notebook_is_kept(batch):
+    records = [json.loads(path.read_text()) for path in batch.target.glob("outcomes/*.json")]
+    numbers = {(r["made_from"]["key"][0], r["made_from"]["key"][2]): r["outcome"].get("number")
+               for r in records}  # fmt: skip
+    assert numbers["reference", "ps2"] == "20231234"
+    assert numbers["reference", "ps1"] == numbers["untouched", "ps2"] == ""
+
+
 def test_partial_work_earns_its_part(batch):
-    assert_graded(row(batch, "partial"), rest_of("ps1", "cosine") - 3)  # exercise 4 builds on it
+    assert_graded(row(batch, "partial"), rest_of("ps1", "cosine"))
     text = page(batch, "partial")
+    assert "right, with the reference in place of ps1-cosine" in text  # exercise 4 builds on it
     assert "cosine_lr: first difference at step 0: expected 0.4, got 1" in text
     assert "HIDDEN" not in text and "check(" not in text
 
@@ -359,7 +334,6 @@ def test_what_the_pages_say(batch):
         ("prints", "printed more than 1 MB"),
         ("processes", f"started more than {sandbox.PROCESSES} processes"),
         ("exit", "ended by itself"),
-        ("patched", "changes how checks run"),
         ("corrupt", "no notebook that can be read"),
         ("empty", "no notebook that can be read"),
         ("twice", "2 different files: keep one of"),
@@ -389,7 +363,7 @@ def test_there_is_no_network(batch):
 
 def test_deleted_tests_come_back(batch):
     found = row(batch, "deleted tests")
-    assert_graded(found, rest_of("ps1", "warmup") - 3)
+    assert_graded(found, rest_of("ps1", "warmup"))
     assert "ps1-step-hidden" in found["notes"]
 
 
@@ -454,12 +428,10 @@ def test_killed_grading_goes_on_where_it_was(batch):
     assert kept["corrupt"] == "not graded" and "graded" in kept.values()
 
 
-# nbgrader 0.9 adds to a session in a way that SQLAlchemy warns of
-@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_a_loop_that_no_interrupt_ends(course_copy, tmp_path, monkeypatch):
     def impatient(course, folder):
         config = settings(course, folder)
-        config.Execute.timeout = config.Execute.iopub_timeout = 2
+        config.Execute.timeout = 2
         return config
 
     monkeypatch.setattr(worker, "settings", impatient)
@@ -470,7 +442,6 @@ def test_a_loop_that_no_interrupt_ends(course_copy, tmp_path, monkeypatch):
     assert outcome["reason"].startswith("it ran too long and could not be interrupted (cell ")
 
 
-@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_a_notebook_that_takes_too_long_as_a_whole(course_copy, tmp_path):
     put(tmp_path, "ps1.ipynb", solved(course_copy, "ps1"))
     outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "ps1.ipynb", seconds=1)
@@ -481,66 +452,15 @@ def test_a_notebook_that_takes_too_long_as_a_whole(course_copy, tmp_path):
 # --- what is given by hand
 
 
-SUBMITTED = collect.Submission("'t Hooft", "0812", "ps4", Path("in/ps4.ipynb"), "0")
-
-
-def outcome(written):
-    question = {"id": "ps4-explain", "heading": "", "of": 5.0, "points": None, "message": ""}
-    question |= {"answers": [], "written": written}
-    return {"status": "graded", "reason": "", "notes": [], "questions": [question]}
-
-
-def write(folder, written):
-    (found,) = report.write(folder, Path("in"), [SUBMITTED], {SUBMITTED.key: outcome(written)})
-    return found["status"], found["points"]
-
-
-def fill(folder, changes, delimiter=","):
+def fill(folder, changes):
     """Fill in the first row of written.csv, as a spreadsheet would save it."""
     path = folder / "written.csv"
     rows = table(path)
     rows[0] |= changes
     with open(path, "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, report.WRITTEN, delimiter=delimiter)
+        writer = csv.DictWriter(file, filled.WRITTEN)
         writer.writeheader()
         writer.writerows(rows)
-
-
-@pytest.mark.parametrize("delimiter", [",", ";"])
-def test_points_survive_what_a_spreadsheet_does(tmp_path, delimiter):
-    answer = "'quoted'\nsecond line; and more, \"so\"\n" + 200_000 * "x"
-    assert write(tmp_path, answer) == ("needs hand grading", "0")
-    mangled = {"student": "t Hooft", "id": "812", "points": "3,5", "answer": answer[:32767]}
-    fill(tmp_path, mangled, delimiter)
-    assert write(tmp_path, answer) == ("graded", "3.5")
-    assert write(tmp_path, answer) == ("graded", "3.5")
-
-
-def test_points_for_another_answer_are_kept_but_do_not_count(tmp_path, capsys):
-    write(tmp_path, "old")
-    fill(tmp_path, {"points": "4", "comment": "=good"})
-    assert write(tmp_path, "new") == ("needs hand grading", "0")
-    assert "1 rows of written.csv belong to no answer now" in capsys.readouterr().out
-    assert [row["answer"] for row in table(tmp_path / "written.csv")] == ["new", "old"]
-    assert write(tmp_path, "old") == ("graded", "4")
-
-
-@pytest.mark.parametrize("key", ["", "same"])
-def test_a_row_without_its_key_is_refused(tmp_path, key):
-    write(tmp_path, "answer")
-    fill(tmp_path, {"points": "4", "key": key})
-    path = tmp_path / "written.csv"
-    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[-1])
-    with pytest.raises(CourseError, match="answer [12] .*: the column key must stay"):
-        report.read_written(tmp_path)
-
-
-def test_a_file_that_is_no_utf8_is_refused(tmp_path):
-    write(tmp_path, "Straße")
-    path = tmp_path / "written.csv"
-    path.write_bytes(path.read_text(encoding="utf-8-sig").encode("cp1252"))
-    with pytest.raises(CourseError, match="save it as CSV in UTF-8"):
-        report.read_written(tmp_path)
 
 
 def test_a_course_that_cannot_be_built_changes_no_result(course_copy, tmp_path, monkeypatch):
@@ -560,16 +480,10 @@ def test_a_course_that_cannot_be_built_changes_no_result(course_copy, tmp_path, 
 def test_a_deleted_answer_does_not_hide_one_in_another_cell(course_copy):
     notebook = solved(course_copy, "ps1")
     notebook.cells = [cell for cell in notebook.cells if grade_id(cell) != "ps1-cosine"]
-    notebook = worker.read_notebook(nbformat.writes(notebook))
-    notes, lost = worker.restore(notebook, released_cells(course_copy, "ps1"))
+    notebook = read_notebook(nbformat.writes(notebook))
+    notes, lost = restore(notebook, released_cells(course_copy, "ps1"))
     assert lost == ["ps1-cosine"] and "answers missing: ps1-cosine" in notes
     assert [cell.source for cell in notebook.cells if grade_id(cell) == "ps1-cosine"] == [""]
-
-
-def test_two_students_never_share_a_page(tmp_path):
-    same = [SUBMITTED, collect.Submission("'t Hooft_0812", "", "ps4", Path("in/x.ipynb"), "0")]
-    report.write(tmp_path, Path("in"), same, {one.key: outcome("x") for one in same})
-    assert len(list((tmp_path / "feedback").iterdir())) == 2
 
 
 # --- without a sandbox
@@ -641,9 +555,8 @@ def test_a_sandbox_that_leaks_is_noticed(monkeypatch, tmp_path):
 # --- the names of pages
 
 
-def test_a_name_cannot_leave_the_folder_or_be_a_formula():
+def test_a_name_cannot_leave_the_folder():
     assert report.file_name("a/../b", "1") == "a_.._b_1"
-    assert report.harmless("=HYPERLINK(1)") == "'=HYPERLINK(1)"
     assert urllib.parse.quote(report.file_name("Ada Lovelace", "")) == "Ada%20Lovelace"
 
 

@@ -6,34 +6,28 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from handed_in import grade_id, put, released, solved
 
-from classroom import course, sandbox, worker
-from classroom.course import released_cells
+from classroom import kernel, sandbox, worker
+from classroom.course import COURSE, released_cells
 from classroom.files import text_of
+from classroom.restore import imports_of, read_notebook, restore
 
 
-@pytest.fixture(scope="module")
-def released(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("course")
-    course.build(course.COURSE, ["ps1"], folder)
-    return folder, released_cells(folder, "ps1")
+def submission(course_copy, change):
+    """The student version of ps1 after `change`, as the grader reads it, and its known cells."""
+    notebook = released(course_copy, "ps1")
+    change({grade_id(cell): cell for cell in notebook.cells})
+    return read_notebook(nbformat.writes(notebook)), released_cells(course_copy, "ps1")
 
 
-def submission(folder, change):
-    """The student version of ps1 after `change`, as the grader reads it."""
-    notebook = nbformat.read(folder / "release" / "ps1" / "ps1.ipynb", as_version=4)
-    change({cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in notebook.cells})
-    return worker.read_notebook(nbformat.writes(notebook))
-
-
-def test_imports_written_into_a_cell_that_is_put_back_stay(released):
-    folder, cells = released
+def test_imports_written_into_a_cell_that_is_put_back_stay(course_copy):
 
     def change(by_id):
         by_id["ps1-setup"].source += "\nimport numpy as np\nfrom math import pi, cos as c\nx = 1\n"
 
-    notebook = submission(folder, change)
-    notes, _ = worker.restore(notebook, cells)
+    notebook, cells = submission(course_copy, change)
+    notes, _ = restore(notebook, cells)
     assert notes == ["changed cells put back: ps1-setup"]
     setup = next(i for i, cell in enumerate(notebook.cells)
                  if cell.metadata.get("nbgrader", {}).get("grade_id") == "ps1-setup")  # fmt: skip
@@ -44,60 +38,98 @@ def test_imports_written_into_a_cell_that_is_put_back_stay(released):
 
 @pytest.mark.parametrize("source", ["import (", "%pip install x\nimport y", ""])
 def test_a_broken_cell_has_no_imports(source):
-    assert worker.imports_of(source) == ""
+    assert imports_of(source) == ""
 
 
-def test_a_changed_check_is_told_and_keeps_nothing(released):
-    folder, cells = released
-    notebook = submission(folder, lambda by_id: by_id["ps1-step-check"].update(source="import os"))
-    notes, _ = worker.restore(notebook, cells)
+def test_a_changed_check_is_told_and_keeps_nothing(course_copy):
+    change = lambda by_id: by_id["ps1-step-check"].update(source="import os")  # noqa: E731
+    notebook, cells = submission(course_copy, change)
+    notes, _ = restore(notebook, cells)
     assert notes == ["changed cells put back: ps1-step-check"]
     assert not any(cell.source == "import os" and "nbgrader" not in cell.metadata
                    for cell in notebook.cells)  # fmt: skip
 
 
-def test_an_untouched_notebook_has_no_notes(released):
-    folder, cells = released
-    assert worker.restore(submission(folder, lambda by_id: None), cells) == ([], [])
+def test_an_untouched_notebook_has_no_notes(course_copy):
+    assert restore(*submission(course_copy, lambda by_id: None)) == ([], [])
 
 
 def test_what_ran_out_of_time_or_could_not_import_is_named():
-    def failed(ename, evalue, **data):
-        cell = nbformat.v4.new_code_cell(metadata={"nbgrader": data} if data else {})
-        cell.outputs = [nbformat.v4.new_output("error", ename=ename, evalue=evalue)]
-        return cell
-
     notebook = nbformat.v4.new_notebook()
-    notebook.cells = [
-        failed("ModuleNotFoundError", "No module named 'jax'"),
-        failed("CellTimeoutError", "", grade_id="ps1-step"),
-        failed("ZeroDivisionError", "division by zero"),
-    ]
-    assert worker.told_by(notebook, ["cell 9"]) == [
+    notebook.cells = [nbformat.v4.new_code_cell() for _ in range(3)]
+    notebook.cells[1].metadata["nbgrader"] = {"grade_id": "ps1-step"}
+    errors = {
+        1: ("ModuleNotFoundError", "No module named 'jax'"),
+        2: (kernel.OUT_OF_TIME, ""),
+        3: ("ZeroDivisionError", "division by zero"),
+    }
+    assert worker.told_by(notebook, errors, ["cell 9"]) == [
         "out of time: ps1-step",
         "not run, out of time: cell 9",
         "could not import: cell 1 (No module named 'jax')",
     ]
 
 
-# nbgrader 0.9 adds to a session in a way that SQLAlchemy warns of
-@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
-def test_exploring_takes_no_time_from_what_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "EXPLORING", 4)
-    course.build(course.COURSE, ["ps1"], tmp_path)
-    notebook = nbformat.read(tmp_path / "release" / "ps1" / "ps1.ipynb", as_version=4)
-    solution = nbformat.read(course.COURSE / "source" / "ps1" / "ps1.ipynb", as_version=4)
-    for mine, right in zip(notebook.cells, solution.cells, strict=True):
-        if mine.metadata.get("nbgrader", {}).get("solution"):
-            mine.source = right.source
+def points(outcome):
+    return sum(question["points"] for question in outcome["questions"])
+
+
+def test_exploring_takes_no_time_from_what_counts(course_copy, tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "EXPLORING", 4)
+    notebook = solved(course_copy, "ps1")
     slow = [nbformat.v4.new_code_cell(f"import time\ntime.sleep({n})") for n in (2, 5, 0)]
     notebook.cells[3:3] = slow
-    path = tmp_path / "mine.ipynb"
-    nbformat.write(notebook, path)
-    outcome = worker.grade(course.COURSE, tmp_path, "ps1", path)
+    put(tmp_path, "mine.ipynb", notebook)
+    outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "mine.ipynb")
     assert outcome["reason"] == ""
-    assert sum(question["points"] for question in outcome["questions"]) == 12
+    assert points(outcome) == 12
     assert outcome["notes"] == ["out of time: cell 5", "not run, out of time: cell 6"]
+
+
+FIRST = "        self.warmup_steps = warmup_steps\n"
+SUPER = "        super().__init__(optimizer, last_epoch)\n"
+
+
+def test_a_class_that_cannot_be_made_costs_its_own_exercise_only(course_copy, tmp_path):
+    notebook = solved(course_copy, "ps3")
+    answer = next(cell for cell in notebook.cells if grade_id(cell) == "ps3-class")
+    assert FIRST + SUPER in answer.source
+    answer.source = answer.source.replace(FIRST + SUPER, SUPER + FIRST)
+    put(tmp_path, "mine.ipynb", notebook)
+    outcome = worker.grade(COURSE, course_copy, "ps3", tmp_path / "mine.ipynb")
+    assert points(outcome) == 6
+    said = {question["id"]: question["message"] for question in outcome["questions"]}
+    assert "no attribute 'warmup_steps'" in said["ps3-curve-check"]
+    assert said["ps3-cooldown-check"] == "right, with the reference in place of ps3-class"
+
+
+def test_a_name_that_a_later_cell_takes_costs_nothing(course_copy, tmp_path):
+    """The checks said "right" when the student ran it: they stood above that cell."""
+    notebook = solved(course_copy, "ps1")
+    for cell in notebook.cells:
+        if grade_id(cell) == "ps1-step":
+            cell.source = "def times(a, b):\n    return a * b\n" + cell.source.replace(
+                "base_lr * gamma ** (t // step_size)", "times(base_lr, gamma ** (t // step_size))"
+            )
+            assert "return times(" in cell.source
+    later = "def times(text, n):\n    return text + str(n)\n%time times('a', 3)"
+    notebook.cells.append(nbformat.v4.new_code_cell(later))
+    notebook.cells.append(nbformat.v4.new_code_cell("from operator import add as times"))
+    put(tmp_path, "mine.ipynb", notebook)
+    outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "mine.ipynb")
+    assert points(outcome) == 12
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("a = b\nfor c, d in e: pass\nf += 1", {"a", "c", "d", "f"}),
+        ("def g(h): i = 1\nclass J: pass\nimport k.l, m as n", {"g", "i", "J", "k", "n"}),
+        ("%matplotlib inline\na = 1", set()),
+    ],
+)
+def test_the_names_that_a_cell_sets(source, names):
+    assert worker.names_bound(source) == names
 
 
 def test_the_history_of_other_notebooks_is_not_in_the_sandbox(monkeypatch):
@@ -122,5 +154,5 @@ def test_the_history_of_other_notebooks_is_not_in_the_sandbox(monkeypatch):
 def test_a_notebook_is_read_in_any_of_these(encoding):
     text = nbformat.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("s = 'é'")]))
     mark = "\ufeff" if encoding == "utf-16-be" else ""
-    read = worker.read_notebook(text_of((mark + text).encode(encoding)))
+    read = read_notebook(text_of((mark + text).encode(encoding)))
     assert read.cells[0].source == "s = 'é'"

@@ -1,0 +1,226 @@
+"""A notebook run in a sandboxed kernel, and what comes out of it: outputs, and plain values.
+
+nbclient runs outside and sends one cell after the other in.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import zmq.asyncio
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
+from traitlets import default
+
+from classroom import sandbox
+
+OUTPUT = 2**20  # characters that a notebook may print
+SETUP_SECONDS = 60  # for a cell that only the teacher wrote, such as the imports
+EXPLORING = 30  # seconds, for all cells together that a student added: they earn no points
+OUT_OF_TIME = "CellTimeoutError"
+
+# Run first, with much time: PyTorch loads a good part of itself with its first optimizer. Without
+# the garbage collector, which would look through all of it again and again, that is a tenth faster.
+WARM_UP = """
+import gc
+gc.disable()
+import torch
+torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0).step()
+gc.enable()
+"""
+# A probe runs among the names of the notebook, but for those that hide a name of Python or of the
+# set-up cell: `float = str` or another `check` harms nobody. `got` leaves it as plain values.
+PROBE = """
+import json
+from IPython.display import display
+helpers = names.get("_helpers_of_the_probes")
+if helpers is None:
+    helpers = names["_helpers_of_the_probes"] = {"__name__": "__main__"}
+    exec(setup, helpers)
+def plain(value):
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return [plain(one) for one in value] if isinstance(value, (list, tuple)) else float(value)
+those = {name: names[name] for name in names if not hasattr(__builtins__, name)} | helpers
+exec(source, those)
+display({kind: json.dumps(plain(those["got"]))}, raw=True)
+"""
+AMONG = "import builtins as _b\n_b.exec({!r}, {{'names': _b.globals(), '__builtins__': _b}} | {!r})"
+KIND = "application/x-got"
+
+
+class Stopped(Exception):
+    """A run ended before its end: the message says why, and in which cell."""
+
+
+class KernelManager(AsyncKernelManager):
+    """Starts the kernel in the sandbox, whatever kernel a notebook asks for."""
+
+    shared = ""  # the folder of the sockets
+    in_sandbox = True
+
+    @default("kernel_spec_manager")
+    def _no_manager(self):
+        return None
+
+    @property
+    def kernel_spec(self):
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        command += ["--log-level=CRITICAL", "--HistoryManager.enabled=False"]
+        if self.in_sandbox:
+            argv = sandbox.wrap(command, self.shared, self.connection_file)
+        else:
+            argv = sandbox.launch(command, self.connection_file)
+        # a signal would reach bubblewrap and end it; a message reaches the kernel
+        return KernelSpec(argv=argv, language="python", interrupt_mode="message")
+
+
+class Run(NotebookClient):
+    """A notebook in a kernel that runs: made by `running`."""
+
+    def __init__(self, notebook, cell_seconds, watch, **options):
+        super().__init__(
+            notebook, allow_errors=True, interrupt_on_timeout=True, raise_on_iopub_timeout=True,
+            iopub_timeout=cell_seconds, timeout_func=self.seconds_of,
+            error_on_timeout={"ename": OUT_OF_TIME, "evalue": "", "traceback": []},
+            shutdown_kernel="immediate", on_cell_executed=self.note_reply, **options,
+        )  # fmt: skip
+        self.cell_seconds = cell_seconds
+        self.watch = watch
+        self.left = EXPLORING
+        self.skipped = []  # cells that a student added and that found no time left
+        self.printed = 0
+        self.where = "the start"
+        self.reply = {}
+
+    def seconds_of(self, cell):
+        """The limit of a cell, by who wrote it."""
+        data = cell.metadata.get("nbgrader") if cell is not None else None
+        if cell is None or (data and data.get("locked") and not data.get("grade")):
+            return SETUP_SECONDS
+        return self.cell_seconds if data else min(self.cell_seconds, self.left)
+
+    def note_reply(self, cell, cell_index, execute_reply):
+        self.reply = execute_reply["content"]
+
+    def process_message(self, msg, cell, cell_index):
+        self.printed += len(str(msg["content"]))
+        if self.printed > OUTPUT:
+            self.watch.kill(f"it printed more than {OUTPUT // 2**20} MB")
+            raise DeadKernelError("too much output")
+        return super().process_message(msg, cell, cell_index)
+
+    def run_cell(self, cell, place, where, **options):
+        """Run a cell; its error, (name, message), or None. Raises Stopped."""
+        self.where = where
+        self.reply = {}
+        try:
+            self.execute_cell(cell, place, **options)
+        except Exception as error:
+            raise Stopped(self.why(error)) from None
+        if self.watch.reason:
+            raise Stopped(f"{self.watch.reason} ({where})")
+        if self.reply.get("status") != "error":
+            return None
+        return str(self.reply["ename"]), str(self.reply["evalue"])
+
+    def why(self, error):
+        """In words, why nbclient gave up."""
+        if self.watch.reason:
+            reason = self.watch.reason
+        elif "Timeout" in type(error).__name__:
+            reason = "it ran too long and could not be interrupted"
+        else:
+            reason = "its Python process ended by itself or was ended"
+        return f"{reason} ({self.where})"
+
+    def run_notebook(self):
+        """Run all cells; their errors, {number of the cell from 1: (name, message)}.
+
+        Raises Stopped.
+        """
+        errors = {}
+        for number, cell in enumerate(self.nb.cells, start=1):
+            if cell.cell_type != "code":
+                continue
+            added = "nbgrader" not in cell.metadata
+            if added and self.left < 1:
+                self.skipped.append(f"cell {number}")
+                continue
+            began = time.monotonic()
+            error = self.run_cell(cell, number - 1, f"cell {number}")
+            if added:
+                self.left -= time.monotonic() - began
+            if error:
+                errors[number] = error
+        return errors
+
+    def extra(self, source, where, locked=False):
+        """Run code that is not part of the notebook: its error or None, and its outputs."""
+        cell = nbformat.v4.new_code_cell(source, metadata={"nbgrader": {"locked": locked}})
+        self.nb.cells.append(cell)
+        try:
+            error = self.run_cell(cell, len(self.nb.cells) - 1, where, store_history=False)
+        finally:
+            self.nb.cells.pop()
+        return error, cell.outputs
+
+    def probe(self, source, where, setup):
+        """Run code that leaves `got`: that as plain values, and an error or None.
+
+        `setup` is the source of the teacher's set-up cell. Raises Stopped.
+        """
+        given = {"source": source, "setup": setup, "kind": KIND}
+        error, outputs = self.extra(AMONG.format(PROBE, given), where)
+        if error:
+            return None, error
+        sent = [output.data[KIND] for output in outputs if KIND in output.get("data", {})]
+        try:
+            return json.loads(sent[-1]), None
+        except (IndexError, TypeError, ValueError, RecursionError):
+            return None, ("RuntimeError", "nothing came out that is a number or a text")
+
+
+@contextlib.contextmanager
+def running(notebook, in_sandbox, seconds, cell_seconds):
+    """A `Run` whose kernel ends with the block.
+
+    `seconds` is the limit for all of it, `cell_seconds` that of a cell. Raises Stopped if the
+    kernel does not start.
+    """
+    # short, for the path of a socket must be
+    with tempfile.TemporaryDirectory(prefix="lr-grade-", ignore_cleanup_errors=True) as folder:
+        Path(folder, "owner").write_text(str(os.getpid()))
+        shared = Path(folder, "s")
+        shared.mkdir()
+        shared.chmod(0o777)
+        sockets = zmq.asyncio.Context()
+        sockets.setsockopt(zmq.MAXMSGSIZE, 256 * 2**20)
+        manager = KernelManager(
+            transport="ipc",  # files in a folder: a sandbox without a network has no ports
+            connection_file=str(shared / "kernel.json"), ip=str(shared / "socket"), context=sockets,
+        )  # fmt: skip
+        manager.shared, manager.in_sandbox = str(shared), in_sandbox
+        watch = sandbox.Watch(shared, overhead=2 if in_sandbox else 0, seconds=seconds)
+        run = Run(notebook, cell_seconds, watch, km=manager)
+        watch.start()
+        try:
+            with contextlib.ExitStack() as stack:
+                try:
+                    stack.enter_context(run.setup_kernel(cleanup_kc=True))
+                except Exception as error:
+                    raise Stopped(run.why(error)) from None
+                run.extra(WARM_UP, run.where, locked=True)
+                yield run
+        finally:
+            watch.end()
+            sockets.destroy(linger=0)
