@@ -49,7 +49,7 @@ def plain(value):
         return value
     if hasattr(value, "tolist"):
         value = value.tolist()
-    return [plain(one) for one in value] if isinstance(value, (list, tuple)) else float(value)
+    return [plain(one) for one in value] if hasattr(value, "__iter__") else float(value)
 those = {name: names[name] for name in names if not hasattr(__builtins__, name)} | helpers
 exec(source, those)
 display({kind: json.dumps(plain(those["got"]))}, raw=True)

@@ -1,5 +1,7 @@
 """What happens to the cells of a submission before and after they run."""
 
+import builtins
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +120,26 @@ def test_a_name_that_a_later_cell_takes_costs_nothing(course_copy, tmp_path):
     put(tmp_path, "mine.ipynb", notebook)
     outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "mine.ipynb")
     assert points(outcome) == 12
+
+
+@pytest.mark.parametrize(
+    ("got", "plain"),
+    [
+        ("(t / 2 for t in range(3))", [0.0, 0.5, 1.0]),
+        ("torch.tensor([[0.5], [2.0]])", [[0.5], [2.0]]),
+        ("[torch.tensor(0.5, requires_grad=True), np.float32(2), Fraction(1, 4)]", [0.5, 2.0, 0.25]),
+        ("(np.arange(2), 'text', None, True)", [[0, 1], "text", None, True]),
+    ],
+)
+def test_what_leaves_the_sandbox_is_plain(got, plain, monkeypatch):
+    sent = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: sent.append(data))
+    names = {"__builtins__": builtins, "float": str, "setup_was": 0}  # a student's own float
+    source = f"import torch, numpy as np\nfrom fractions import Fraction\ngot = {got}"
+    given = {"source": source, "setup": "setup_was = 1", "kind": kernel.KIND}
+    exec(kernel.AMONG.format(kernel.PROBE, given), names)
+    assert json.loads(sent[0][kernel.KIND]) == plain
+    assert names["setup_was"] == 0 and "got" not in names
 
 
 @pytest.mark.parametrize(
