@@ -127,7 +127,7 @@ def test_a_name_that_a_later_cell_takes_costs_nothing(course_copy, tmp_path):
     [
         ("(t / 2 for t in range(3))", [0.0, 0.5, 1.0]),
         ("torch.tensor([[0.5], [2.0]])", [[0.5], [2.0]]),
-        ("[torch.tensor(0.5, requires_grad=True), np.float32(2), Fraction(1, 4)]", [0.5, 2.0, 0.25]),
+        ("[torch.tensor(0.5), np.float32(2), Fraction(1, 4)]", [0.5, 2.0, 0.25]),
         ("(np.arange(2), 'text', None, True)", [[0, 1], "text", None, True]),
     ],
 )
