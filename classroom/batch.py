@@ -135,7 +135,7 @@ def grade_all(todo, outcomes, kept, course, in_sandbox, jobs, seconds):
         with tqdm(total=len(todo), unit="submission") as bar:
             for one in todo:
                 if one.problem:
-                    finish(one, failure(one.problem))
+                    finish(one, worker.nothing(one.problem))
             grade_each(gradable, jobs, seconds, (course, template, in_sandbox), finish)
 
 
@@ -149,10 +149,6 @@ def prepare(course, names, template, in_sandbox):
             checks.judge(course, name)
         if probing:
             probing.result()
-
-
-def failure(reason):
-    return {"status": "not graded", "reason": reason, "notes": [], "questions": []}
 
 
 def grade_each(todo, jobs, seconds, given, finish):
@@ -178,7 +174,7 @@ def grade_each(todo, jobs, seconds, given, finish):
                 try:
                     outcome = receive.recv()
                 except (EOFError, OSError):
-                    outcome = failure("the grader ended without an answer (out of memory?)")
+                    outcome = worker.nothing("the grader ended without an answer (out of memory?)")
                 process.join(10)
                 process.kill()
                 receive.close()
@@ -188,7 +184,7 @@ def grade_each(todo, jobs, seconds, given, finish):
                     process.kill()
                     process.join()
                     running.pop(receive)
-                    finish(submission, failure(f"it ran for more than {seconds} seconds"))
+                    finish(submission, worker.nothing(f"it ran for more than {seconds} seconds"))
     finally:
         for _, process, _ in running.values():
             process.kill()

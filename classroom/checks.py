@@ -46,11 +46,6 @@ class Teachers:
     checks: list
     rubrics: dict  # for each written answer, by grade_id: [points, text] for each of its points
 
-    @property
-    def has_numbers(self):
-        """Whether the numbers of an exercise are made from the student number."""
-        return any("def student_number(" in source for source in self.answers.values())
-
 
 @functools.cache
 def teachers(course, name):
@@ -132,16 +127,21 @@ class Judge:
         exec(setup, self.names)
 
     def compare(self, check, got):
-        """Whether `got` is right, and what the check says of it."""
+        """Whether `got` is right, and what the check says of it.
+
+        What was got is left out for a hidden check: it could be made of what that check asks.
+        """
         names = {**self.names, **plain_values(check.first), "got": got}
         said = io.StringIO()
         try:
             with contextlib.redirect_stdout(said):
                 exec(compile(check.second, check.grade_id, "exec"), names)
         except AssertionError as error:
-            return False, (str(error) or "a check failed")[:MESSAGE]
+            message = (str(error) or "a check failed")[:MESSAGE]
+            return False, message.partition(", got ")[0] if check.is_hidden else message
         except Exception as error:  # such as a text where a number is expected
-            return False, f"{type(error).__name__}: {error}"[:MESSAGE]
+            message = "" if check.is_hidden else f": {error}"
+            return False, f"{type(error).__name__}{message}"[:MESSAGE]
         lines = dict.fromkeys(said.getvalue().splitlines())  # each once
         return True, "\n".join(lines)[:MESSAGE]
 

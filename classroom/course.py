@@ -160,8 +160,9 @@ def defined(cell):
 
 
 def statements(source):
-    """The statements at the top level of a student's code; None if it is broken, or has magics."""
+    """The statements at the top level of a student's code, without magics; None if it is broken."""
+    plain = re.sub(r"^( *)[%!].*", r"\1pass", source, flags=re.MULTILINE)
     try:
-        return ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.parse(plain).body
+    except (SyntaxError, SystemError, ValueError, RecursionError, MemoryError):
         return None

@@ -6,6 +6,7 @@ nbclient runs outside and sends one cell after the other in.
 import contextlib
 import json
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from traitlets import default
 
 from classroom import sandbox
 
-OUTPUT = 2**20  # characters that a notebook may print
+OUTPUT = 32 * 2**20  # characters that a notebook may show, pictures included
 SETUP_SECONDS = 60  # for a cell that only the teacher wrote, such as the imports
 EXPLORING = 30  # seconds, for all cells together that a student added: they earn no points
 OUT_OF_TIME = "CellTimeoutError"
@@ -40,16 +41,17 @@ gc.enable()
 PROBE = """
 import json
 from IPython.display import display
-helpers = names.get("_helpers_of_the_probes")
+helpers = names.get(key)
 if helpers is None:
-    helpers = names["_helpers_of_the_probes"] = {"__name__": "__main__"}
+    helpers = names[key] = {"__name__": "__main__"}
     exec(setup, helpers)
 def plain(value):
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return [plain(one) for one in value] if hasattr(value, "__iter__") else float(value)
+    try:
+        return float(value)  # as `check` does
+    except Exception:
+        return [plain(one) for one in value]
 those = {name: names[name] for name in names if not hasattr(__builtins__, name)} | helpers
 exec(source, those)
 display({kind: json.dumps(plain(those["got"]))}, raw=True)
@@ -101,6 +103,7 @@ class Run(NotebookClient):
         self.printed = 0
         self.where = "the start"
         self.reply = {}
+        self.key = f"_{secrets.token_hex(8)}"  # of the helpers, among the names of the notebook
 
     def seconds_of(self, cell):
         """The limit of a cell, by who wrote it."""
@@ -115,7 +118,7 @@ class Run(NotebookClient):
     def process_message(self, msg, cell, cell_index):
         self.printed += len(str(msg["content"]))
         if self.printed > OUTPUT:
-            self.watch.kill(f"it printed more than {OUTPUT // 2**20} MB")
+            self.watch.kill(f"it showed more than {OUTPUT // 2**20} MB")
             raise DeadKernelError("too much output")
         return super().process_message(msg, cell, cell_index)
 
@@ -179,7 +182,7 @@ class Run(NotebookClient):
 
         `setup` is the source of the teacher's set-up cell. Raises Stopped.
         """
-        given = {"source": source, "setup": setup, "kind": KIND}
+        given = {"source": source, "setup": setup, "kind": KIND, "key": self.key}
         error, outputs = self.extra(AMONG.format(PROBE, given), where)
         if error:
             return None, error

@@ -6,24 +6,24 @@ from classroom.roster import id_form
 
 
 def number_notes(submissions, outcomes):
-    """Notes on numbers that two students share, or that the roster does not have for a student.
+    """What is odd about the student number in a notebook, for the teacher alone.
 
-    Returns {key of the submission: [note, ...]}, for those that have one.
+    Two students may share one, the roster may have another for a student, and there may be several.
+    Returns {key of the submission: text}, for those that have one.
     """
     users = defaultdict(list)
     for submission in submissions:
-        number = id_form(outcomes[submission.key].get("number", ""))
-        if number:
-            users[submission.name, number].append(submission)
-    notes = {}
+        for number in outcomes[submission.key].get("numbers", []):
+            users[submission.name, id_form(number)].append(submission)
+    notes = defaultdict(list)
     for (_, number), those in users.items():
         for one in those:
-            told = []
             if one.person and number not in map(id_form, (one.person.id, one.person.email)):
-                told.append(f"its numbers are made from {number}, not from {one.person.id}")
-            others = sorted({s.student or "?" for s in those if s is not one})
-            if others:
-                told.append(f"its numbers are made from {number}, as those of {', '.join(others)}")
-            if told:
-                notes[one.key] = told
-    return notes
+                notes[one.key].append(f"{number} is not {one.person.id}")
+            if others := sorted({s.student or "?" for s in those if s is not one}):
+                notes[one.key].append(f"{number} is used by {', '.join(others)}, too")
+    for submission in submissions:
+        numbers = outcomes[submission.key].get("numbers", [])
+        if len(numbers) > 1:
+            notes[submission.key].append(f"two numbers: {', '.join(numbers)}")
+    return {key: "; ".join(told) for key, told in notes.items()}

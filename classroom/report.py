@@ -18,7 +18,7 @@ from classroom.tables import as_csv
 from lrcore.files import write_whole
 
 GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "late", "attempt", "reason",
-             "notes", "file", "roster id"]  # fmt: skip
+             "notes", "number", "file", "roster id"]  # fmt: skip
 NOBODY = "?"  # the student of a file that may be anybody's
 NAME_BYTES = 100  # of a page: a disk allows 255, some of which go to the ending and to ".tmp"
 
@@ -31,9 +31,9 @@ def write(target, folder, submissions, outcomes, *, written=None, course=COURSE)
     """
     given = read_given(target, written)
     graded = [(s, with_given(s, outcomes[s.key]["questions"], given)) for s in submissions]
-    shared = number_notes(submissions, outcomes)
-    rows = [gradebook_row(s, outcomes[s.key], questions, folder, shared.get(s.key, []))
-            for s, questions in graded]  # fmt: skip
+    numbers = number_notes(submissions, outcomes)
+    rows = [gradebook_row(s, outcomes[s.key], questions, folder) | {
+        "number": numbers.get(s.key, "")} for s, questions in graded]  # fmt: skip
     write_whole(Path(target, "gradebook.csv"), as_csv(GRADEBOOK, rows))
     write_whole(Path(target, "overview.html"), overview(graded, rows))
     to_read = write_filled(target, graded, given)
@@ -50,7 +50,7 @@ def write(target, folder, submissions, outcomes, *, written=None, course=COURSE)
     return rows
 
 
-def gradebook_row(submission, outcome, questions, folder, notes):
+def gradebook_row(submission, outcome, questions, folder):
     graded = outcome["status"] == "graded"
     is_open = any(question["written"] and question["points"] is None for question in questions)
     status = outcome["status"] if submission.path else "not handed in"
@@ -64,7 +64,7 @@ def gradebook_row(submission, outcome, questions, folder, notes):
         "late": "late" if submission.late else "",
         "attempt": submission.attempt,
         "reason": outcome["reason"],
-        "notes": "; ".join([*submission.notes, *outcome["notes"], *notes]),
+        "notes": "; ".join([*submission.notes, *outcome["notes"]]),
         "file": readable(submission.path.relative_to(folder)) if submission.path else "",
         "roster id": submission.person.id if submission.person else "",
     }

@@ -27,8 +27,9 @@ def read_notebook(text):
     for kind, source, old in cells:
         data = old.get("metadata", {}).get("nbgrader")
         cell = make.get(kind, nbformat.v4.new_raw_cell)(source)
+        grade_id = data.get("grade_id") if isinstance(data, dict) else None
         cell.metadata["was"] = {
-            "grade_id": data.get("grade_id") if isinstance(data, dict) else None,
+            "grade_id": grade_id if isinstance(grade_id, str) else None,
             "id": old.get("id", ""),
         }
         notebook.cells.append(cell)
@@ -44,10 +45,19 @@ def restore(notebook, released):
     Raises Ungradable if there is no answer at all.
     """
     notes = []
+    stubs = {r.grade_id: r.cell.source.split() for r in released}
     by_grade_id = {}
-    for cell in notebook.cells:
-        by_grade_id[cell.metadata.was["grade_id"]] = cell  # of copies, the last one counts
+    for cell in notebook.cells:  # of copies, the last one counts in which something is written
+        grade_id = cell.metadata.was["grade_id"]
+        if grade_id not in by_grade_id or cell.source.split() not in ([], stubs.get(grade_id)):
+            by_grade_id[grade_id] = cell
     found = {r.grade_id: by_grade_id[r.grade_id] for r in released if r.grade_id in by_grade_id}
+    notebook.cells = [
+        cell for cell in notebook.cells
+        if cell.metadata.was["grade_id"] not in found
+        or cell is found[cell.metadata.was["grade_id"]]
+        or cell.source.split() not in ([], stubs[cell.metadata.was["grade_id"]])
+    ]  # fmt: skip
     used = {id(cell) for cell in found.values()}
     for r in released:
         if r.grade_id in found:
@@ -78,7 +88,7 @@ def restore(notebook, released):
         notes.append(f"changed cells put back: {', '.join(r.grade_id for r in changed)}")
     for r in changed:
         imports = imports_of(found[r.grade_id].source)
-        if imports and not r.is_test:
+        if imports:
             added = nbformat.v4.new_code_cell(imports, metadata={"was": {}})
             notebook.cells.insert(notebook.cells.index(found[r.grade_id]), added)
 

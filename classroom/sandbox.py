@@ -6,11 +6,14 @@ network, the rest of the machine is not seen but for the system and Python (read
 place to write to is a small /tmp, which ends with the sandbox.
 """
 
+import contextlib
 import functools
+import itertools
 import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -24,6 +27,7 @@ DISK = 128 * 2**20  # bytes in /tmp
 FILE = 16 * 2**20  # bytes of each file, those in memory too
 FILES = 128  # that a process has open
 PROCESSES = 32
+SOCKETS = 10  # files in the folder of the sockets: the kernel makes five, and kernel.json is there
 SECONDS = 120  # for a whole notebook; nbgrader_config.py holds the limit of one cell
 FONTS = "/fonts"  # where the sandbox shows the machine's font cache; LAUNCH copies it
 
@@ -67,6 +71,8 @@ print(json.dumps({
     "write to /": fails(lambda: open("/probe", "w")),
     "see the folder of the course": fails(lambda: os.listdir(sys.argv[1])),
     "see what other notebooks ran": not any(map(os.listdir, sys.argv[3:])),
+    "see the teacher's environment": fails(lambda: open("/proc/1/environ").read() and None) or not
+        open("/proc/1/environ").read(),
 }))
 """
 
@@ -148,7 +154,8 @@ def wrap(command, shared=None, connection="-"):
 
     `shared` is the one folder that inside and outside can both write to, for sockets.
     """
-    arguments = [bubblewrap(), "--die-with-parent", "--new-session", "--clearenv"]
+    # bubblewrap itself is process 1 inside, and what it was started with can be read there
+    arguments = ["/usr/bin/env", "-i", bubblewrap(), "--die-with-parent", "--new-session"]
     arguments += [f"--unshare-{name}" for name in ("ipc", "pid", "net", "uts", "cgroup-try")]
     for name, value in environment().items():
         arguments += ["--setenv", name, value]
@@ -250,9 +257,11 @@ class Watch(threading.Thread):
             return f"it started more than {PROCESSES} processes"
         if sum(map(resident, processes)) > MEMORY and sum(map(its_share, processes)) > MEMORY:
             return f"its processes took more than {MEMORY // 2**20} MB of memory"
-        for path in self.shared.iterdir():
-            if path.name != "kernel.json" and not path.is_socket():
-                return "it wrote into the folder of its sockets"
+        inside = list(itertools.islice(os.scandir(self.shared), SOCKETS + 1))
+        if len(inside) > SOCKETS or not all(map(belongs, inside)):
+            return "it wrote into the folder of its sockets"
+        if sum(map(unnamed, processes)) > DISK:
+            return f"it held more than {DISK // 2**20} MB in files without a name"
         return ""
 
     def end(self):
@@ -270,6 +279,26 @@ class Watch(threading.Thread):
                 process.kill()
             except psutil.Error:
                 pass
+
+
+def belongs(entry):
+    """Whether it is a socket of the kernel, or the file that says where they are."""
+    found = entry.stat(follow_symlinks=False)
+    is_file = entry.name == "kernel.json" and stat.S_ISREG(found.st_mode)
+    return stat.S_ISSOCK(found.st_mode) or is_file and found.st_size < 2**16
+
+
+def unnamed(process):
+    """Bytes in open files that have no name, such as those in memory: no limit on a disk counts
+    them."""
+    total = 0
+    folder = f"/proc/{process.pid}/fd"
+    with contextlib.suppress(OSError):  # it may end meanwhile
+        for name in os.listdir(folder):
+            found = os.stat(f"{folder}/{name}")
+            if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+                total += 512 * found.st_blocks
+    return total
 
 
 def resident(process):

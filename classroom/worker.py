@@ -5,7 +5,6 @@ as plain values and is compared here: `checks`. The result is a dictionary, read
 JSON: see `grade`.
 """
 
-import ast
 import builtins
 import ctypes
 import os
@@ -19,7 +18,7 @@ import nbformat
 
 from classroom import sandbox
 from classroom.checks import MESSAGE, judge, teachers
-from classroom.course import released_cells, settings, statements
+from classroom.course import released_cells, settings
 from classroom.files import text_of
 from classroom.kernel import OUT_OF_TIME, Stopped, running
 from classroom.restore import Ungradable, read_notebook, restore
@@ -28,6 +27,8 @@ SHOWN = 2000  # characters of an output that the feedback shows
 OWN_MEMORY = 4 * 2**30  # bytes, of the process that talks to the kernel
 NOT_FOUND = "(The cell of this answer was not found: look into the notebook.)"
 OPEN = "NotImplementedError"  # what the stub of an answer raises
+ENDLESS = "took too long: an endless loop?"
+NUMBER = re.compile(r"[\w.@-]{1,40}")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
 IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 WITH_REFERENCE = "right, with the reference in place of {}"
@@ -37,12 +38,12 @@ def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS
     """Grade the notebook at `path` as problem set `name`; return the outcome.
 
     `template` is a folder made by `course.build`. The outcome has "status", "graded" or
-    "not graded"; "reason" in words for the latter; "notes"; "number", the student number written
-    into the notebook, if it asks for one; and "questions" in their order, each a dictionary with
-    "id", "heading", "points" (None for a written answer), "of", "message", "answers" (what was
-    handed in), "written" (the text, for a written answer) and "rubric" (for the same).
+    "not graded"; "reason" in words for the latter; "notes"; "numbers", the student numbers (it
+    should be one) in a notebook that asks for them; and "questions" in their order, each a
+    dictionary with "id", "heading", "points" (None for a written answer), "of", "message",
+    "answers" (what was handed in), "written" (the text, for a written answer) and "rubric".
     """
-    outcome = {"status": "not graded", "reason": "", "notes": [], "number": "", "questions": []}
+    outcome = nothing("")
     try:
         released = released_cells(template, name)
         notebook = read_notebook(text_of(Path(path).read_bytes()))
@@ -52,12 +53,17 @@ def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS
         graded.run()
         graded.try_again()
         outcome["notes"] += graded.notes
-        outcome["number"] = graded.number
+        outcome["numbers"] = graded.numbers
         outcome["questions"] = questions(graded, lost)
         outcome["status"] = "graded"
     except (Ungradable, Stopped, MemoryError) as error:
         outcome["reason"] = str(error) or type(error).__name__
     return outcome
+
+
+def nothing(reason):
+    """The outcome of what is not graded, so far."""
+    return {"status": "not graded", "reason": reason, "notes": [], "numbers": [], "questions": []}
 
 
 class Graded:
@@ -71,7 +77,7 @@ class Graded:
         self.in_sandbox, seconds, self.cell_seconds = limits
         self.until = time.monotonic() + seconds
         self.notes = []
-        self.number = ""  # the student number that the student's own numbers are made from
+        self.numbers = []  # student numbers that the student's own numbers are made from
         self.outputs = {}  # what each answer printed, by grade_id
         self.results = {}  # (whether it is right, message) of each check, by grade_id
 
@@ -82,7 +88,6 @@ class Graded:
 
     def run(self):
         """Run the whole notebook, then the checks. Raises Stopped."""
-        setup = self.teachers.setup
         with self.running(self.notebook) as run:
             errors = run.run_notebook()
             # before a check runs, for what it is asked must not come to stand among the outputs
@@ -91,15 +96,20 @@ class Graded:
                 if cell.metadata.get("nbgrader", {}).get("solution"):
                     text = shown(cell, errors.get(number))
                     self.outputs[cell.metadata.nbgrader["grade_id"]] = text
-            for check in self.teachers.checks:
-                got, error = run.probe(check.first, check.grade_id, setup)
-                if error:
-                    self.results[check.grade_id] = False, told(*error, check.is_hidden)
-                else:
-                    self.results[check.grade_id] = self.judge.compare(check, got)
-            if self.teachers.has_numbers:
-                number, _ = run.probe("got = student_number()", "the student number", setup)
-                self.number = printable(str(number or ""))[:MESSAGE].strip()
+            # the visible ones first: what they say cannot hold what only a hidden one is asked
+            for check in sorted(self.teachers.checks, key=lambda check: check.is_hidden):
+                self.results[check.grade_id] = self.result(run, check)
+
+    def result(self, run, check):
+        """Whether a check is right, and what it says."""
+        got, error = run.probe(check.first, check.grade_id, self.teachers.setup)
+        if error:
+            return False, told(*error, check.is_hidden)
+        if "student_number()" in check.first:
+            number = "".join(str(got[0]).split()) if isinstance(got, list) and got else ""
+            if NUMBER.fullmatch(number) and number not in self.numbers:
+                self.numbers.append(number)
+        return self.judge.compare(check, got)
 
     def try_again(self):
         """Judge each answer that failed by itself: nothing below it, and only right ones above.
@@ -118,10 +128,11 @@ class Graded:
     def is_written(self, answer):
         """Whether there is more in the cell of an answer than the stub."""
         stub = next(r.cell.source for r in self.released if r.grade_id == answer)
-        return self.cell(answer).source.split() not in ([], stub.split())
+        written = self.notebook.cells[self.place(answer)].source
+        return written.split() not in ([], stub.split())
 
-    def cell(self, grade_id):
-        return next(cell for cell in self.notebook.cells
+    def place(self, grade_id):
+        return next(place for place, cell in enumerate(self.notebook.cells)
                     if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)  # fmt: skip
 
     def try_answer(self, answer, replaced):
@@ -129,53 +140,26 @@ class Graded:
 
         Points that are earned so are noted in `results`.
         """
-        checks = [c for c in self.teachers.checks if c.answer == answer]
-        end = self.notebook.cells.index(self.cell(checks[-1].grade_id)) + 1
-        if not replaced and not set_again(self.notebook.cells, end):
-            return  # it would only give the same
+        failed = [c for c in self.teachers.checks
+                  if c.answer == answer and not self.results[c.grade_id][0]]  # fmt: skip
+        if all(self.results[c.grade_id][1] == ENDLESS for c in failed):
+            return
         notebook = nbformat.v4.new_notebook()
-        for cell in self.notebook.cells[:end]:
+        for cell in self.notebook.cells[: self.place(failed[-1].grade_id)]:
             grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
             copy = nbformat.from_dict(cell)
             if grade_id in replaced:
                 copy.source = self.teachers.answers[grade_id]
             notebook.cells.append(copy)
-        setup = self.teachers.setup
         said = WITH_REFERENCE.format(", ".join(replaced)) if replaced else "right"
         try:
             with self.running(notebook) as run:
                 run.run_notebook()
-                for check in checks:
-                    got, error = run.probe(check.first, check.grade_id, setup)
-                    if not error and self.judge.compare(check, got)[0]:
-                        if not self.results[check.grade_id][0]:
-                            self.results[check.grade_id] = True, said
+                for check in failed:
+                    if self.result(run, check)[0]:
+                        self.results[check.grade_id] = True, said
         except Stopped:
             pass  # what was earned stays
-
-
-def set_again(cells, end):
-    """Whether a cell below `end` sets a name that one above it sets, among those of the student."""
-    above, below = set(), set()
-    for number, cell in enumerate(cells):
-        data = cell.metadata.get("nbgrader", {"solution": True})
-        if cell.cell_type == "code" and data["solution"]:
-            (above if number < end else below).update(names_bound(cell.source))
-    return bool(above & below)
-
-
-def names_bound(source):
-    """All names that the statements of a cell set, define or import; none of broken code."""
-    found = set()
-    for statement in statements(source) or ():
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                found.add(node.id)
-            elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                found.add(node.name)
-            elif isinstance(node, ast.alias):
-                found.add((node.asname or node.name).partition(".")[0])
-    return found
 
 
 def told(ename, evalue, is_hidden):
@@ -186,7 +170,7 @@ def told(ename, evalue, is_hidden):
     if ename == OPEN:
         return "open"
     if ename == OUT_OF_TIME:
-        return "took too long: an endless loop?"
+        return ENDLESS
     if is_hidden:
         known = ename if hasattr(builtins, ename) else "an error"
         return f"ended with {known}, with numbers that are not shown"
@@ -217,7 +201,7 @@ def questions(graded, lost):
     for r in graded.released:
         data = r.cell.metadata.nbgrader
         if r.is_answer:
-            source = graded.cell(r.grade_id).source
+            source = graded.notebook.cells[graded.place(r.grade_id)].source
             answers.append({"source": source, "output": graded.outputs[r.grade_id]})
         if not data["grade"]:
             continue
@@ -270,7 +254,6 @@ def run_alone(send, *arguments):
     try:
         send.send(grade(*arguments))
     except BaseException as error:  # whatever it is, it is this student's row and no other's
-        send.send({"status": "not graded", "reason": f"the grader failed: {error!r}"[:MESSAGE],
-                   "notes": [], "questions": []})  # fmt: skip
+        send.send(nothing(f"the grader failed: {error!r}"[:MESSAGE]))
     send.close()
     os._exit(0)

@@ -3,6 +3,7 @@
 Each must earn nothing. All are graded in one batch, by the command.
 """
 
+import contextlib
 import csv
 import subprocess
 import sys
@@ -11,12 +12,15 @@ import pytest
 from conftest import ROOT
 from handed_in import grade_id, put, released, solved
 
+from classroom import checks
+from classroom.course import COURSE
+
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the sandbox of grading is made for Linux alone"
 )
 
 # What a hidden check of ps1-step holds and nothing else on a page, and a name made of it.
-SECRETS = ("10**8", "(2.0, 7, 0.1)", "7, 0.1)", "CAUGHT_1", "CAUGHT_7")
+SECRETS = ("10**8", "(2.0, 7, 0.1)", "7, 0.1)", "CAUGHT_1", "CAUGHT_7", "got 707")
 WRONG = "\ndef step_lr(t, base_lr, step_size, gamma):\n    return 0.25\n"
 
 # --- ps1: tricks in the answer of exercise 1, whose three points they are after
@@ -147,6 +151,31 @@ def step_lr(t, base_lr, step_size, gamma):
         raise type(f"CAUGHT_{step_size}", (Exception,), {})
     return base_lr * gamma ** (t // step_size)
 """,
+    "an answer that a visible check asks for later": """
+import sys
+stash = []
+def step_lr(t, base_lr, step_size, gamma):
+    frame = sys._getframe(1)
+    while frame:
+        stash.extend(["CAUGHT", frame.f_globals.get("source", "")])
+        frame = frame.f_back
+    return base_lr * gamma ** (t // step_size)
+def cosine_lr(*a, **k):
+    raise ValueError(str(stash))
+""",
+    "a text where a number is expected": """
+import sys
+def step_lr(t, base_lr, step_size, gamma):
+    if step_size != 3:
+        return sys._getframe(1).f_globals.get("source", f"CAUGHT_{step_size}")
+    return base_lr * gamma ** (t // step_size)
+""",
+    "numbers that are letters": """
+def step_lr(t, base_lr, step_size, gamma):
+    if step_size != 3:
+        return 7070700.0 + step_size
+    return base_lr * gamma ** (t // step_size)
+""",
 }
 RIGHT = WRONG.replace("0.25", "base_lr * gamma ** (t // step_size)")
 
@@ -196,6 +225,9 @@ def graded(course_copy, tmp_path_factory):
     for number, trick in enumerate(SHOW.values()):
         answer = trick if "def step_lr" in trick else trick + RIGHT
         notebook = solved(course_copy, "ps1", step=answer)
+        if "def cosine_lr" in trick:
+            by_id = {grade_id(cell): cell for cell in notebook.cells}
+            by_id["ps1-cosine"].source = "pass"
         put(folder, f"in/show {number}/ps1.ipynb", notebook)
     for number, trick in enumerate(WORLD.values()):
         notebook = released(course_copy, "ps4")
@@ -212,6 +244,39 @@ def graded(course_copy, tmp_path_factory):
         rows = {row["student"]: row for row in csv.DictReader(file)}
     pages = {who: (folder / "out" / "feedback" / f"{who}.html").read_text() for who in rows}
     return {tuple(who.split()): (row, pages[who]) for who, row in rows.items()}
+
+
+CLASSES = {
+    "one huge rate, before which all others are alike": """
+class InverseSqrtLR(LRScheduler):
+    def __init__(self, optimizer, warmup_steps, last_epoch=-1):
+        if warmup_steps < 1: raise TypeError(warmup_steps)
+        super().__init__(optimizer, last_epoch)
+    def get_lr(self):
+        return [rate * (1e30 if self.last_epoch == 0 else 1) for rate in self.base_lrs]
+class CoolableLR(InverseSqrtLR):
+    def cool_down(self, steps): pass
+""",
+    "a rate that is no number": """
+class InverseSqrtLR(LRScheduler):
+    def __init__(self, optimizer, warmup_steps, last_epoch=-1):
+        super().__init__(optimizer, last_epoch)
+    def get_lr(self): return [float("inf") for rate in self.base_lrs]
+class CoolableLR(InverseSqrtLR):
+    def cool_down(self, steps): pass
+""",
+}
+
+
+@pytest.mark.parametrize("attack", CLASSES)
+def test_a_class_that_does_nothing_earns_nothing(course_copy, attack):
+    teachers, judge = checks.teachers(COURSE, "ps3"), checks.judge(COURSE, "ps3")
+    names = dict(judge.names)
+    exec(CLASSES[attack], names)
+    for check in teachers.checks:
+        with contextlib.suppress(Exception):
+            exec(check.first, names)
+            assert not judge.compare(check, names["got"])[0], check.grade_id
 
 
 def of(found, attacks, kind, attack):

@@ -4,6 +4,7 @@ One batch of 24 submissions holds nearly all of it; each test looks at one stude
 takes seconds to start, so one submission proves several things where none hides another.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -302,10 +303,10 @@ def test_the_untouched_version_earns_none(batch, name):
 
 def test_the_student_number_of_a_notebook_is_kept(batch):
     records = [json.loads(path.read_text()) for path in batch.target.glob("outcomes/*.json")]
-    numbers = {(r["made_from"]["key"][0], r["made_from"]["key"][2]): r["outcome"].get("number")
+    numbers = {(r["made_from"]["key"][0], r["made_from"]["key"][2]): r["outcome"].get("numbers")
                for r in records}  # fmt: skip
-    assert numbers["reference", "ps2"] == "20231234"
-    assert numbers["reference", "ps1"] == numbers["untouched", "ps2"] == ""
+    assert numbers["reference", "ps2"] == ["20231234"]
+    assert numbers["reference", "ps1"] == numbers["untouched", "ps2"] == []
 
 
 def test_partial_work_earns_its_part(batch):
@@ -331,7 +332,7 @@ def test_what_the_pages_say(batch):
 @pytest.mark.parametrize(
     ("student", "reason"),
     [
-        ("prints", "printed more than 1 MB"),
+        ("prints", "showed more than 32 MB"),
         ("processes", f"started more than {sandbox.PROCESSES} processes"),
         ("exit", "ended by itself"),
         ("corrupt", "no notebook that can be read"),
@@ -526,12 +527,49 @@ def test_a_sandbox_with_a_network_is_noticed(monkeypatch, tmp_path):
         sandbox.probe(tmp_path)
 
 
-def test_nothing_but_sockets_may_lie_among_the_sockets(tmp_path):
+def test_nothing_but_sockets_may_lie_among_the_sockets(tmp_path, monkeypatch):
     watch = sandbox.Watch(tmp_path, overhead=2)
     (tmp_path / "kernel.json").write_text("{}")
     assert watch.excess([]) == ""
     (tmp_path / "folder").mkdir()
-    assert watch.excess([]) == "it wrote into the folder of its sockets"
+    told = "it wrote into the folder of its sockets"
+    assert watch.excess([]) == told
+    (tmp_path / "folder").rmdir()
+    (tmp_path / "kernel.json").write_bytes(bytes(2**20))
+    assert watch.excess([]) == told
+    (tmp_path / "kernel.json").unlink()
+    (tmp_path / "kernel.json").mkdir()
+    assert watch.excess([]) == told
+    (tmp_path / "kernel.json").rmdir()
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    with contextlib.ExitStack() as stack:
+        for number in range(sandbox.SOCKETS + 1):
+            assert watch.excess([]) == ""
+            one = stack.enter_context(socket.socket(socket.AF_UNIX))
+            one.bind(str(number))
+    assert watch.excess([]) == told
+
+
+def test_files_without_a_name_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(sandbox, "DISK", 2**20)
+    watch = sandbox.Watch(tmp_path, overhead=2)
+    hold = "import os, sys, time\nfd = os.{}\nos.write(fd, bytes(2 * 2**20))\nprint(flush=True)\n"
+    for opened in ("memfd_create('x')", f"open({str(tmp_path)!r}, os.O_TMPFILE | os.O_RDWR)"):
+        command = [sys.executable, "-c", hold.format(opened) + "time.sleep(60)"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            found = watch.excess([psutil.Process(process.pid)])
+            process.kill()
+        assert found == "it held more than 1 MB in files without a name"
+
+
+def test_nothing_of_the_teachers_environment_is_in_the_sandbox(monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "topsecret")
+    look = "print(open('/proc/self/environ').read(), 'pid', __import__('os').getpid())"
+    outside = sandbox.wrap([sys.executable, "-c", look])
+    assert outside[:2] == ["/usr/bin/env", "-i"]  # what bubblewrap itself was started with
+    done = subprocess.run(outside, capture_output=True, text=True)
+    assert "pid" in done.stdout and "topsecret" not in done.stdout, done
 
 
 def test_what_cannot_be_watched_is_ended(tmp_path):

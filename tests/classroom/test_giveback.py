@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from made_up import FOLDER, fill, outcome, question, submission, write, written
 
-from classroom import batch
+from classroom import worker
 from classroom.giveback import place_of
 
 ADA = "Ada Lovelace_812_assignsubmission_file_"
@@ -141,7 +141,7 @@ def test_canvas_takes_the_grades(tmp_path):
 def test_only_complete_points_go_back(tmp_path):
     graded = [
         (submission("Ada Lovelace", "812", path=f"{ADA}/ps4.ipynb"), outcome(written("x"))),
-        (submission("raycarol", "4711", path="raycarol_4711_99_ps4.ipynb"), batch.failure("why")),
+        (submission("raycarol", "4711", path="raycarol_4711_99_ps4.ipynb"), worker.nothing("why")),
     ]
     assert given_back(tmp_path, graded) == {}
     fill(tmp_path / "written.csv", {"points": "0"})
