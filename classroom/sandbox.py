@@ -257,7 +257,8 @@ class Watch(threading.Thread):
             return f"it started more than {PROCESSES} processes"
         if sum(map(resident, processes)) > MEMORY and sum(map(its_share, processes)) > MEMORY:
             return f"its processes took more than {MEMORY // 2**20} MB of memory"
-        inside = list(itertools.islice(os.scandir(self.shared), SOCKETS + 1))
+        with os.scandir(self.shared) as entries:
+            inside = list(itertools.islice(entries, SOCKETS + 1))
         if len(inside) > SOCKETS or not all(map(belongs, inside)):
             return "it wrote into the folder of its sockets"
         if sum(map(unnamed, processes)) > DISK:
