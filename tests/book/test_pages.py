@@ -54,6 +54,7 @@ PAGES = sorted(
     if "_static" not in path.parts
 )
 SOUPS = {page: BeautifulSoup((BOOK / page).read_text(), "html.parser") for page in PAGES}
+IDS = {page: {tag["id"] for tag in soup.find_all(id=True)} for page, soup in SOUPS.items()}
 # the root only leads to the front page
 READ = [page for page in PAGES if page != "index.html"]
 WITH_EXPLORER = [page for page in READ if SOUPS[page].select(".lr-explorer")]
@@ -251,20 +252,22 @@ def test_a_page_fits_a_phone(name, loaded):
 # (of folded cells, of a single letter), and later put them back.
 TAKE_REPEATED = """() => {
   const seen = new Set();
-  window.taken = [];
-  for (const word of document.querySelectorAll('pre span')) {
+  // all are looked at before the first is taken: each change makes the browser style the page anew
+  const repeated = [...document.querySelectorAll('pre span')].filter((word) => {
     const { color, backgroundColor } = getComputedStyle(word);
     const behind = getComputedStyle(word.closest('pre')).backgroundColor;
     const kind = [word.className, color, backgroundColor, behind].join();
-    const judged = word.checkVisibility() && word.textContent.trim().length > 1;
-    if (seen.has(kind) || !judged) {
-      const hole = document.createComment('');
-      word.replaceWith(hole);
-      window.taken.push([hole, word]);
-    } else {
-      seen.add(kind);
+    if (seen.has(kind) || !word.checkVisibility() || word.textContent.trim().length < 2) {
+      return true;
     }
-  }
+    seen.add(kind);
+    return false;
+  });
+  window.taken = repeated.map((word) => {
+    const hole = document.createComment('');
+    word.replaceWith(hole);
+    return [hole, word];
+  });
 }"""
 PUT_BACK = "() => window.taken.reverse().forEach(([hole, word]) => hole.replaceWith(word))"
 
@@ -346,7 +349,7 @@ def test_links_inside_the_book_lead_somewhere(name):
             path = unquote(parts.path)
             if not (BOOK / path).is_file():
                 broken.append(f"{element[attribute]}: no such file")
-            elif anchor and path in SOUPS and not SOUPS[path].find(id=unquote(anchor)):
+            elif anchor and path in IDS and unquote(anchor) not in IDS[path]:
                 broken.append(f"{element[attribute]}: no such anchor")
     assert broken == []
 
