@@ -133,12 +133,16 @@ class ReleasedCell:
         return self.cell.metadata.nbgrader["grade"] and not self.is_answer
 
 
+def released_notebook(folder, name):
+    """The student version that `build` made in `folder`."""
+    return nbformat.read(Path(folder, "release", name, f"{name}.ipynb"), as_version=4)
+
+
 def released_cells(folder, name):
     """The cells of a student version that nbgrader knows, in their order."""
-    notebook = nbformat.read(Path(folder, "release", name, f"{name}.ipynb"), as_version=4)
     heading = ""
     found = []
-    for cell in notebook.cells:
+    for cell in released_notebook(folder, name).cells:
         if cell.cell_type == "markdown":
             titles = re.findall(r"^## +(.+?) *$", cell.source, re.MULTILINE)
             heading = titles[-1] if titles else heading

@@ -3,6 +3,7 @@
 nbclient runs outside and sends one cell after the other in.
 """
 
+import ast
 import contextlib
 import json
 import os
@@ -21,11 +22,13 @@ from nbclient.exceptions import DeadKernelError
 from traitlets import default
 
 from classroom import sandbox
+from classroom.course import statements
 
 OUTPUT = 32 * 2**20  # characters that a notebook may show, pictures included
 SETUP_SECONDS = 60  # for a cell that only the teacher wrote, such as the imports
 EXPLORING = 30  # seconds, for all cells together that a student added: they earn no points
 OUT_OF_TIME = "CellTimeoutError"
+IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
 # Run first, with much time: PyTorch loads a good part of itself with its first optimizer. Without
 # the garbage collector, which would look through all of it again and again, that is a tenth faster.
@@ -58,6 +61,12 @@ display({kind: json.dumps(plain(those["got"]))}, raw=True)
 """
 AMONG = "import builtins as _b\n_b.exec({!r}, {{'names': _b.globals(), '__builtins__': _b}} | {!r})"
 KIND = "application/x-got"
+
+
+def defined_in(source):
+    """The imports, functions and classes at the top level of a cell, each by itself."""
+    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    return [ast.unparse(x) for x in statements(source) or () if isinstance(x, kinds)]
 
 
 class Stopped(Exception):
@@ -161,10 +170,13 @@ class Run(NotebookClient):
                 continue
             began = time.monotonic()
             error = self.run_cell(cell, number - 1, f"cell {number}")
-            if added:
-                self.left -= time.monotonic() - began
             if error:
                 errors[number] = error
+            if added and error and error[0] in IMPORT_ERRORS:  # such as Colab's own
+                for part in defined_in(cell.source):
+                    self.extra(part, f"cell {number}")
+            if added:
+                self.left -= time.monotonic() - began
         return errors
 
     def extra(self, source, where, locked=False):

@@ -18,9 +18,9 @@ import nbformat
 
 from classroom import sandbox
 from classroom.checks import MESSAGE, judge, teachers
-from classroom.course import released_cells, settings
+from classroom.course import released_cells, released_notebook, settings
 from classroom.files import text_of
-from classroom.kernel import OUT_OF_TIME, Stopped, running
+from classroom.kernel import IMPORT_ERRORS, OUT_OF_TIME, Stopped, running
 from classroom.restore import Ungradable, read_notebook, restore
 
 SHOWN = 2000  # characters of an output that the feedback shows
@@ -30,8 +30,9 @@ OPEN = "NotImplementedError"  # what the stub of an answer raises
 ENDLESS = "took too long: an endless loop?"
 NUMBER = re.compile(r"[\w.@-]{1,40}")
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colours of a terminal
-IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
-WITH_REFERENCE = "right, with the reference in place of {}"
+WITH_REFERENCE = "right, with a correct answer to {} in place of yours"
+ELSEWHERE = "(The cell of this answer is as it was handed out. Written in other cells:)"
+WORDS = 10  # that a text in another cell has at least, to be taken for an answer
 
 
 def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS):
@@ -50,10 +51,14 @@ def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS
         outcome["notes"], lost = restore(notebook, released)
         cell_seconds = settings(course, template).Execute.timeout
         graded = Graded(course, name, notebook, released, (in_sandbox, seconds, cell_seconds))
+        graded.texts = added_texts(notebook, template, name)
         graded.run()
         graded.try_again()
         outcome["notes"] += graded.notes
         outcome["numbers"] = graded.numbers
+        outcome["asks_number"] = any(map(asks_number, graded.teachers.checks))
+        if not any(map(graded.is_written, graded.teachers.answers)):
+            outcome["notes"].append("no answer in code was written")
         outcome["questions"] = questions(graded, lost)
         outcome["status"] = "graded"
     except (Ungradable, Stopped, MemoryError) as error:
@@ -76,9 +81,11 @@ class Graded:
         self.released = released
         self.in_sandbox, seconds, self.cell_seconds = limits
         self.until = time.monotonic() + seconds
+        self.texts = []  # what the student wrote in cells of their own
         self.notes = []
         self.numbers = []  # student numbers that the student's own numbers are made from
         self.outputs = {}  # what each answer printed, by grade_id
+        self.broken = {}  # the error that its cell ended with, or None
         self.results = {}  # (whether it is right, message) of each check, by grade_id
 
     def running(self, notebook):
@@ -94,8 +101,9 @@ class Graded:
             self.notes = told_by(self.notebook, errors, run.skipped)
             for number, cell in enumerate(self.notebook.cells, start=1):
                 if cell.metadata.get("nbgrader", {}).get("solution"):
-                    text = shown(cell, errors.get(number))
-                    self.outputs[cell.metadata.nbgrader["grade_id"]] = text
+                    grade_id = cell.metadata.nbgrader["grade_id"]
+                    self.outputs[grade_id] = shown(cell, errors.get(number))
+                    self.broken[grade_id] = errors.get(number)
             # the visible ones first: what they say cannot hold what only a hidden one is asked
             for check in sorted(self.teachers.checks, key=lambda check: check.is_hidden):
                 self.results[check.grade_id] = self.result(run, check)
@@ -103,9 +111,12 @@ class Graded:
     def result(self, run, check):
         """Whether a check is right, and what it says."""
         got, error = run.probe(check.first, check.grade_id, self.teachers.setup)
+        if error and error[0] == "NameError" and self.broken[check.answer]:
+            ename, evalue = self.broken[check.answer]
+            return False, f"the cell of the answer ends with {ename}: {printable(evalue)}"[:MESSAGE]
         if error:
             return False, told(*error, check.is_hidden)
-        if "student_number()" in check.first:
+        if asks_number(check):
             number = "".join(str(got[0]).split()) if isinstance(got, list) and got else ""
             if NUMBER.fullmatch(number) and number not in self.numbers:
                 self.numbers.append(number)
@@ -162,6 +173,22 @@ class Graded:
             pass  # what was earned stays
 
 
+def asks_number(check):
+    """Whether the first value of a check is the student number that its numbers are made from."""
+    return "student_number()" in check.first
+
+
+def added_texts(notebook, template, name):
+    """The texts of some length that a student wrote into cells of their own."""
+    handed_out = released_notebook(template, name)
+    known = {tuple(cell.source.split()) for cell in handed_out.cells}
+    return [
+        cell.source for cell in notebook.cells
+        if cell.cell_type == "markdown" and "nbgrader" not in cell.metadata
+        and tuple(cell.source.split()) not in known and len(cell.source.split()) >= WORDS
+    ]  # fmt: skip
+
+
 def told(ename, evalue, is_hidden):
     """What the page says of a check that ended with an error.
 
@@ -210,6 +237,8 @@ def questions(graded, lost):
         if r.is_answer:
             written = NOT_FOUND if r.grade_id in lost else source
             untouched = written.strip() in ("", r.cell.source.strip())
+            if untouched and graded.texts:
+                written, untouched = "\n\n".join([ELSEWHERE, *graded.texts]), False
             question |= {
                 "points": 0.0 if untouched else None,
                 "message": "not answered" if untouched else "",

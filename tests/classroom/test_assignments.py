@@ -182,8 +182,9 @@ def test_the_broken_loops_are_broken(handed_out, monkeypatch):
         ([1.0], "x: expected 2 values, got 1"),
         ([1.0, 0.5, 0.1], "x: expected 2 values, got 3"),
         ([1.0, float("nan")], "x: first difference at step 1: expected 0.5, got nan"),
-        ([None, None], "x: expected a list of numbers, got [None, None]"),
-        (None, "x: expected a list of numbers, got None"),
+        ([None], "x: expected a list of numbers, got [None] (is `return` missing?)"),
+        (None, "x: expected a list of numbers, got None (is `return` missing?)"),
+        (["a"], "x: expected a list of numbers, got ['a']"),
     ],
 )
 @pytest.mark.parametrize("name", SETS)
@@ -284,6 +285,11 @@ SLIPS = {
         {"ps3-curve-check", "ps3-curve-hidden"},
     ),
     "tensors for rates": ("[base_lr * factor for", "[torch.tensor(base_lr * factor) for", set()),
+    "a cool-down that begins a step late": (
+        "self.cool_from = self.last_epoch\n",
+        "self.cool_from = self.last_epoch + 1\n",
+        {"ps3-cooldown-check", "ps3-cooldown-hidden"},
+    ),
     "a state that no file holds": (
         "        self.warmup_steps = warmup_steps\n",
         "        self.warmup_steps = warmup_steps\n        self.rule = lambda t: t\n",

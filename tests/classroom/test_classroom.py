@@ -312,7 +312,8 @@ def test_the_student_number_of_a_notebook_is_kept(batch):
 def test_partial_work_earns_its_part(batch):
     assert_graded(row(batch, "partial"), rest_of("ps1", "cosine"))
     text = page(batch, "partial")
-    assert "right, with the reference in place of ps1-cosine" in text  # exercise 4 builds on it
+    # exercise 4 builds on it
+    assert "right, with a correct answer to ps1-cosine in place of yours" in text
     assert "cosine_lr: first difference at step 0: expected 0.4, got 1" in text
     assert "HIDDEN" not in text and "check(" not in text
 

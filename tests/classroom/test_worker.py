@@ -124,6 +124,30 @@ def test_exploring_takes_no_time_from_what_counts(course_copy, tmp_path, monkeyp
     assert outcome["notes"] == ["out of time: cell 5", "not run, out of time: cell 6"]
 
 
+def test_what_is_written_elsewhere_counts(course_copy, tmp_path):
+    """A text below the cell for it, imports below one that only Colab has, code that is broken."""
+    notebook = released(course_copy, "ps4")
+    text = "I measured the loss of five peaks, and took the one with the lowest, 1.2."
+    notebook.cells.append(nbformat.v4.new_markdown_cell(text))
+    colab = "from google.colab import drive\ndrive.mount('/content')\nimport numpy as np"
+    notebook.cells.insert(2, nbformat.v4.new_code_cell(f"{colab}\ndef half(x): return x / 2"))
+    for cell in notebook.cells:
+        if grade_id(cell) == "ps4-toy-rates":
+            peak = "np.cos(np.pi * half(t) / steps) ** 2"
+            cell.source = f"def toy_rates(steps):\n    return [1.2 * {peak} for t in range(steps)]"
+        if grade_id(cell) == "ps4-digits-rates":
+            cell.source = "def digits_rates(steps:\n    return [0.1] * steps"
+    put(tmp_path, "mine.ipynb", notebook)
+    outcome = worker.grade(COURSE, course_copy, "ps4", tmp_path / "mine.ipynb")
+    by_id = {question["id"]: question for question in outcome["questions"]}
+    assert by_id["ps4-toy-better"]["points"] == 2
+    assert by_id["ps4-explain"]["written"] == f"{worker.ELSEWHERE}\n\n{text}"
+    assert by_id["ps4-explain"]["points"] is None
+    for name in ("ps4-digits-check", "ps4-digits-hidden"):
+        assert by_id[name]["message"].startswith("the cell of the answer ends with SyntaxError: ")
+    assert "could not import: cell 3" in outcome["notes"][0]
+
+
 FIRST = "        self.warmup_steps = warmup_steps\n"
 SUPER = "        super().__init__(optimizer, last_epoch)\n"
 
@@ -138,7 +162,9 @@ def test_a_class_that_cannot_be_made_costs_its_own_exercise_only(course_copy, tm
     assert points(outcome) == 6
     said = {question["id"]: question["message"] for question in outcome["questions"]}
     assert "no attribute 'warmup_steps'" in said["ps3-curve-check"]
-    assert said["ps3-cooldown-check"] == "right, with the reference in place of ps3-class"
+    assert said["ps3-cooldown-check"] == (
+        "right, with a correct answer to ps3-class in place of yours"
+    )
 
 
 def test_a_name_that_a_later_cell_takes_costs_nothing(course_copy, tmp_path):
