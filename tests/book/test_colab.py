@@ -154,6 +154,23 @@ def test_a_chapter_runs_and_prints_what_is_stored(name, pip_calls):
             assert pictures(new) == pictures(old), new.source
 
 
+# ps4 needs scikit-learn, which Colab has and this environment has not
+@pytest.mark.parametrize("name", ["ps1", "ps2", "ps3"])
+def test_a_problem_set_runs_to_its_end_and_says_what_is_open(name, colab):
+    ran = nbformat.read(ROOT / "assignments" / "handouts" / f"{name}.ipynb", as_version=4)
+    NotebookClient(
+        ran,
+        kernel_name="python3",
+        timeout=execute.CELL_TIMEOUT,
+        extra_arguments=["--log-level=ERROR"],
+        shutdown_kernel="immediate",
+    ).execute()
+    visible = [cell for cell in ran.cells if "with trying(" in cell.source]
+    assert len(visible) >= 4
+    for cell in visible:
+        assert printed(cell).endswith(": open\n") and printed(cell).count("\n") == 1, cell.source
+
+
 # --- the set-up cell, with the real pip
 
 
