@@ -1,9 +1,9 @@
 """The address of the book's repository: python tools/repository.py [URL [BRANCH]].
 
 It is set in `_config.yml`, and this writes it to every other place that needs it: the set-up cell
-of each notebook, the links of the problem sets, README.md and CITATION.cff. A notebook without a
-set-up cell gets one. Without a URL the address stays, and the other places are brought in line with
-it.
+of each notebook, the links of the problem sets and to them, README.md and CITATION.cff. A notebook
+without a set-up cell gets one. Without a URL the address stays, and the other places are brought in
+line with it.
 """
 
 import re
@@ -123,7 +123,7 @@ def config_text(text, address):
 
 
 def prose_text(text, address):
-    """The ways in which README.md, CITATION.cff and the problem sets name the repository."""
+    """The ways in which texts and problem sets name the repository."""
     ways = {
         r"(git clone )https://\S+(?= lr-schedulers)": address.url,
         r'(repository-code: )"?https://[^\s"]+"?': address.url,
@@ -143,6 +143,7 @@ def changes(address, root=ROOT):
         root / "CITATION.cff": prose_text,
         **{path: notebook_text for path in sorted((root / "chapters").glob("*.ipynb"))},
         **{path: prose_text for path in sorted((root / "assignments").rglob("*.ipynb"))},
+        **{path: prose_text for path in sorted((root / "chapters").glob("*.md"))},
     }
     changed = {}
     for path, rewrite in places.items():

@@ -25,6 +25,7 @@ def book(tmp_path):
     (tmp_path / "chapters").mkdir()
     for name in ("step_lr.ipynb", "glossary.ipynb"):
         shutil.copy(ROOT / "chapters" / name, tmp_path / "chapters")
+    shutil.copy(ROOT / "chapters" / "teaching.md", tmp_path / "chapters")
     for name in ("source/ps1", "handouts"):
         (tmp_path / "assignments" / name).mkdir(parents=True)
         shutil.copy(ROOT / "assignments" / name / "ps1.ipynb", tmp_path / "assignments" / name)
@@ -53,6 +54,8 @@ def test_every_place_that_should_name_it_does():
         text = path.read_text()
         assert f"{address.in_colab}assignments/handouts/{path.name}" in text
         assert text.count(address.in_colab + "chapters/") >= text.count("## Exercise ") - 1
+        guide = (ROOT / "chapters" / "teaching.md").read_text()
+        assert f"{address.in_colab}assignments/handouts/{path.name}" in guide
 
 
 def test_the_old_address_is_gone_from_every_file(book, capsys):
