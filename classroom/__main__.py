@@ -15,6 +15,7 @@ WARNING = """
   and see the other submissions. Do this only with notebooks that you trust.
 """
 
+LISTED = 20  # of those who handed in nothing
 RESULTS = {
     "gradebook.csv": "points and status of each student",
     "feedback": "a page for each student",
@@ -67,10 +68,12 @@ def grade(options):
     statuses = ["graded", "needs hand grading", "not graded"]
     for status in [*statuses, "not handed in"] if roster else statuses:
         print(f"{sum(row['status'] == status for row in rows):4} {status}")
-    for row in rows:
-        if row["status"] in ("not graded", "not handed in"):
-            who = row["file"] if row["student"] == NOBODY else row["student"]
-            print(readable(f"     {who}, {row['problem set']}: {row['reason']}"))
+    missing = [row for row in rows if row["status"] == "not handed in"]
+    for row in [*(row for row in rows if row["status"] == "not graded"), *missing[:LISTED]]:
+        who = row["file"] if row["student"] == NOBODY else row["student"]
+        print(readable(f"     {who}, {row['problem set']}: {row['reason']}"))
+    if len(missing) > LISTED:
+        print(f"     … and {len(missing) - LISTED} more: see gradebook.csv")
     print(f"The results are in {readable(target)}:")
     for name, what in RESULTS.items():
         if Path(target, name).exists():

@@ -101,15 +101,18 @@ def grade_folder(folder, target, *, only=None, roster=None, latest=False, writte
             try:
                 grade_all(todo, outcomes, kept, course, in_sandbox, jobs or os.cpu_count(), seconds)
             except KeyboardInterrupt:
-                done = [one for one in collected.submissions if one.key in outcomes]
-                report.write(target, folder, done, outcomes, written=written, course=course)
+                for one in collected.submissions:
+                    outcomes.setdefault(one.key, worker.nothing(report.NOT_YET))
+                report.write(
+                    target, folder, collected.submissions, outcomes, written=written, course=course
+                )
                 raise
             rows = report.write(
                 target, folder, collected.submissions, outcomes, written=written, course=course
             )
     except Timeout:
         raise CourseError(f"another run is grading into {readable(target)}") from None
-    for text in collected.said:
+    for text in [*collected.said, *report.other_versions(collected.submissions, outcomes)]:
         print(readable(text))
     for path in collected.ignored:
         print(f"Not a notebook, left alone: {readable(path)}")

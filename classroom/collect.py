@@ -123,8 +123,15 @@ def collect(folder, sets, only=None, *, roster=None, latest=False):
     for copies in groups.values():
         collected.submissions.append(one_of(copies, folder, latest))
     add_others(collected, others, groups, folder)
+    usual = usual_sets(collected, only)
+    note_unusual(collected, usual)
     if people:
-        add_missing(collected, people)
+        if people.lost:
+            some = f"{people.lost} name" + ("s" if people.lost > 1 else "")
+            have = "have" if people.lost > 1 else "has"
+            name = readable(Path(roster).name)
+            collected.said.append(f"{some} in {name} {have} lost letters: save it as CSV UTF-8")
+        add_missing(collected, people, usual)
     collected.submissions.sort(key=lambda submission: submission.key)
     return collected
 
@@ -343,13 +350,36 @@ def what(held):
 # --- who is missing
 
 
-def add_missing(collected, people):
-    """Add a submission for each person and problem set that is graded and was not handed in.
+def usual_sets(collected, only=None):
+    """The problem sets that all were to hand in: those of several students, not of a wrong file.
+
+    Several are two or more, and a tenth or more of those who handed in anything. If no problem set
+    has so many, it is the one that most have.
+    """
+    if only:
+        return [only]
+    who = defaultdict(set)
+    for one in collected.submissions:
+        if one.name != "?":
+            who[one.name].add(one.person or one.key[:2])
+    students = {student for some in who.values() for student in some}
+    most = max(map(len, who.values()), default=0)
+    several = min(most, max(2, len(students) / 10))
+    return sorted(name for name, some in who.items() if len(some) >= several)
+
+
+def note_unusual(collected, usual):
+    for one in collected.submissions:
+        if one.name not in (*usual, "?"):
+            one.notes.append(f"{one.name}, the others handed in {', '.join(usual)}")
+
+
+def add_missing(collected, people, usual):
+    """Add a submission for each person and problem set of `usual` that was not handed in.
 
     Say who handed in something and is not on the roster.
     """
     there = collected.submissions
-    graded = sorted({one.name for one in there} - {"?"})
     handed_in = {(one.person, one.name) for one in there if one.person}
     keys = {one.person: one.key[:2] for one in reversed(there) if one.person}
     taken = {one.key for one in there}
@@ -374,7 +404,7 @@ def add_missing(collected, people):
     for student, number in sorted(strangers):
         collected.said.append(f"Not on the roster: {student}" + (f" ({number})" if number else ""))
     for person in people.people:
-        for name in graded:
+        for name in usual:
             if (person, name) not in handed_in:
                 reason = "not handed in"
                 if perhaps[person]:

@@ -2,7 +2,8 @@
 
 A row belongs to what was read when it was filled in: its key names the submission, the question,
 and the answer (written.csv) or the file handed in (points.csv). What belongs to nothing now, such
-as points for an older answer, is kept at the end of the file and counted nowhere.
+as points for an older answer, is kept at the end of the file with the status "old", and counted
+nowhere.
 """
 
 import hashlib
@@ -14,9 +15,12 @@ from classroom.names import readable
 from classroom.tables import as_csv, original, read_table
 from lrcore.files import write_whole
 
-WRITTEN = ["student", "id", "problem set", "question", "of", "points", "comment", "answer", "key"]
-POINTS = ["student", "id", "problem set", "question", "of", "points", "override", "comment",
-          "message", "key"]  # fmt: skip
+WRITTEN = ["student", "id", "problem set", "question", "status", "of", "points", "comment",
+           "answer", "key"]  # fmt: skip
+POINTS = ["student", "id", "problem set", "question", "status", "of", "points", "override",
+          "comment", "message", "key"]  # fmt: skip
+OLD = "old"  # the status of a row that counts nowhere
+NAMED = 3  # of such rows, where they are told
 
 
 @dataclass
@@ -51,7 +55,11 @@ def read_given(target, written=None):
 
 
 def read_rows(path, columns):
-    """The rows of a file as they were given to `as_csv`, and "where" each stands."""
+    """The rows of a file as they were given to `as_csv`, and "where" each stands.
+
+    The column status need not be there: what it says is found out anew.
+    """
+    columns = [name for name in columns if name != "status"]
     rows = read_table(path, columns)
     return [
         {name: original(row[name].strip()) for name in columns}
@@ -141,23 +149,30 @@ def write_filled(target, graded, left):
 
     `left` is what belongs to none of these. Returns the rows of written.csv.
     """
-    written = [*written_rows(graded), *left.written.values()]
+    old = {
+        name: [row | {"status": OLD} for row in rows.values()]
+        for name, rows in (("written.csv", left.written), ("points.csv", left.points))
+    }
+    written = [*written_rows(graded), *old["written.csv"]]
     checks = [
         check_row(submission, question)
         for submission, questions in graded
         for question in questions
         if not question["written"] and question["points"] is not None
     ]
-    for name, columns, rows, old in (
-        ("written.csv", WRITTEN, written, left.written),
-        ("points.csv", POINTS, [*checks, *left.points.values()], left.points),
+    for name, columns, rows in (
+        ("written.csv", WRITTEN, written),
+        ("points.csv", POINTS, [*checks, *old["points.csv"]]),
     ):
         if name == "written.csv" and left.replaced:
             print(f"{name}: {left.replaced} had other points or comments, which are replaced")
         if rows:
             write_whole(Path(target, name), as_csv(columns, rows))
-        if old:
-            print(f"{name}: {len(old)} filled in for what is not there now, kept at the end")
+        if old[name]:
+            which = ", ".join(f"{row['student']} {row['question']}" for row in old[name][:NAMED])
+            which += ", …" if len(old[name]) > NAMED else ""
+            print(readable(f"{name}: {len(old[name])} filled in for what is not there now "
+                           f"({which}), kept at the end as {OLD!r}"))  # fmt: skip
     return written
 
 
@@ -194,6 +209,7 @@ def named(submission, question):
         "id": number,
         "problem set": name,
         "question": question["id"],
+        "status": "",
         "of": points_text(question["of"]),
         "key": key_of(submission, question),
     }

@@ -33,6 +33,11 @@ MOODLE_GRADES = ["Identifier", "Full name", "Grade", "Maximum grade", "Last modi
 COMMENTS = "Feedback comments"
 CANVAS_STUDENT = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
 OURS = re.compile(r"(moodle|canvas)_(feedback_.+\.zip|grades_.+\.csv)")
+EXPLAINED = (
+    "A check that ends in -check is one that you could see, one that ends in -hidden does the same "
+    "with other numbers. Steps count from 0. “Right, with a correct answer to … in place of yours” "
+    "means that only your answer to this exercise counted, and not a slip in an earlier one."
+)
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the date of each file in a zip: equal results, equal bytes
 
 
@@ -49,8 +54,11 @@ def give_back(folder, target, parts):
             found[place[0], submission.name].append((*place[1:], row, sections))
     for (platform, name), given in found.items():
         if platform == "Moodle":
-            pages = {place: render("feedback.html", student=row["student"], parts=[(row, sections)])
-                     for place, _, row, sections in given}  # fmt: skip
+            pages = {
+                place: render("feedback.html", student=row["student"], parts=[(row, sections)],
+                              explained=EXPLAINED)
+                for place, _, row, sections in given
+            }  # fmt: skip
             files[f"moodle_grades_{name}.csv"] = moodle_grades(given)
         else:
             pages = {place: notebook(row, sections) for place, _, row, sections in given}
@@ -136,7 +144,8 @@ def notebook(row, sections):
         cells.append(make(readable(text, lines=True), id=f"feedback-{len(cells)}", **more))
 
     text, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
-    add(text, f"# Feedback: {row['problem set']}\n\n**{row['points']} of {row['of']} points**")
+    title = f"# Feedback: {row['problem set']}"
+    add(text, "\n\n".join([title, f"**{row['points']} of {row['of']} points**", EXPLAINED]))
     for heading, questions in sections:
         add(text, "\n\n".join([f"## {heading or 'Points'}", *map(told, questions)]))
         for question in questions:

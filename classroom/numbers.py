@@ -8,8 +8,9 @@ from classroom.roster import id_form
 def number_notes(submissions, outcomes):
     """What is odd about the student number in a notebook, for the teacher alone.
 
-    Two students may share one, the roster may have another for a student, and there may be several.
-    Returns {key of the submission: text}, for those that have one.
+    Two students may share one, the roster may have another for a student, and there may be
+    several, or none where the notebook asks for one. Returns {key of the submission: text}, for
+    those that have a text.
     """
     users = defaultdict(list)
     for submission in submissions:
@@ -26,4 +27,6 @@ def number_notes(submissions, outcomes):
         numbers = outcomes[submission.key].get("numbers", [])
         if len(numbers) > 1:
             notes[submission.key].append(f"two numbers: {', '.join(numbers)}")
+        elif not numbers and outcomes[submission.key].get("asks_number"):
+            notes[submission.key].append("no number")
     return {key: "; ".join(told) for key, told in notes.items()}

@@ -20,14 +20,19 @@ def overview(graded, rows):
         for question in given:
             questions[submission.name, question["id"]].append(question)
     sets = []
-    for name in sorted(of_set):
+    for name in sorted(of_set, key=lambda name: last(name, of_set[name])):
         parts = [part(given) for (one, _), given in questions.items() if one == name]
         sets.append({"name": name, "parts": parts} | numbers(of_set[name]))
     return render("overview.html", sets=sets)
 
 
+def last(name, rows):
+    """Sorts problem sets: those that one student handed in come late, what is unknown last."""
+    return name == "?", sum(row["status"] != "not handed in" for row in rows) < 2, name
+
+
 def numbers(rows):
-    """How many have each status, and the mean and median of those whose points are complete."""
+    """How many have each status, and the mean and median of the points once all are complete."""
     counts = Counter(row["status"] for row in rows)
     points = [float(row["points"]) for row in rows if row["status"] == "graded"]
     of = next((row["of"] for row in rows if row["of"]), "")
@@ -37,6 +42,7 @@ def numbers(rows):
         "median": median(points) if points else None,
         "of": of,
         "complete": len(points),
+        "waiting": counts["needs hand grading"],
     }
 
 

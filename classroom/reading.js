@@ -34,44 +34,65 @@ const answers = [...document.querySelectorAll("article")].map((article) => {
   };
 });
 let current = -1; // the answer that is looked at
+let isSaved = false; // whether the file that was saved last has all of this
 
-const isDone = (answer) => answer.points.value !== "" && answer.points.validity.valid;
+// The points as a text with a decimal point, "" for none; null for what grading would refuse.
+function pointsOf({ points }) {
+  const text = points.value.trim().replace(",", ".");
+  if (text === "") return "";
+  const isNumber = /^(\d+\.?\d*|\.\d+)$/.test(text);
+  return isNumber && Number(text) <= Number(points.dataset.most) ? String(Number(text)) : null;
+}
+
+const isRefused = (answer) => pointsOf(answer) === null;
+const isDone = (answer) => Boolean(pointsOf(answer));
 
 function differs(answer) {
-  const { inFile, points, comment } = answer;
-  return points.value !== inFile.points || comment.value.trim() !== inFile.comment.trim();
+  const { inFile, comment } = answer;
+  return pointsOf(answer) !== inFile.points || comment.value.trim() !== inFile.comment.trim();
 }
 
 function show() {
   for (const answer of answers) {
     const { article, told, points, inFile } = answer;
     article.classList.toggle("done", isDone(answer));
-    told.textContent = points.validity.valid
-      ? differs(answer) && (inFile.points || inFile.comment)
+    points.setAttribute("aria-invalid", isRefused(answer));
+    told.textContent = isRefused(answer)
+      ? `Points must be a number from 0 to ${points.dataset.most}.`
+      : differs(answer) && (inFile.points || inFile.comment)
         ? `Not in written.csv yet, which has ${inFile.points || "no"} points` +
           (inFile.comment ? ` and the comment: ${inFile.comment}` : "")
-        : ""
-      : `Points must be a number from 0 to ${points.max}.`;
+        : "";
   }
   const done = answers.filter(isDone).length;
   const fresh = answers.filter(differs).length;
   document.getElementById("counter").textContent =
-    `${done} of ${answers.length} done` + (fresh ? `, ${fresh} not in written.csv yet` : "");
+    `${done} of ${answers.length} done` +
+    (isSaved ? ". Saved: now run the grading again" : fresh ? `, ${fresh} not in written.csv yet` : "");
 }
 
 function changed(answer) {
   const { key, points, comment, ticks } = answer;
-  // of points that are no number, a browser tells nothing: what was kept before stays
-  if (points.validity.valid) {
-    keep(key, { points: points.value, comment: comment.value, ticks: ticks.map((t) => t.checked) });
-  }
+  keep(key, { points: points.value, comment: comment.value, ticks: ticks.map((t) => t.checked) });
+  isSaved = false;
   show();
+}
+
+// A line that is ticked goes to the student: it stands in the comment, where it can be changed.
+function noteTick({ comment }, tick) {
+  const { line } = tick.dataset;
+  const lines = comment.value.split("\n").filter((one) => one !== line);
+  if (tick.checked) {
+    while (lines.length && !lines.at(-1).trim()) lines.pop();
+    lines.push(line);
+  }
+  comment.value = lines.join("\n");
 }
 
 function addUp(answer) {
   const ticked = answer.ticks.filter((tick) => tick.checked);
   const sum = ticked.reduce((total, tick) => total + Number(tick.value), 0);
-  const most = Number(answer.points.max);
+  const most = Number(answer.points.dataset.most);
   answer.points.value = ticked.length ? String(Number(Math.min(sum, most).toFixed(6))) : "";
 }
 
@@ -98,7 +119,7 @@ function csv() {
     const cells = [...row];
     const answer = given.get(row[at("key")]);
     if (answer) {
-      cells[at("points")] = answer.points.value;
+      cells[at("points")] = pointsOf(answer);
       cells[at("comment")] = answer.comment.value.trim().replace(formula, "$1$2$3'");
     }
     return cells;
@@ -109,7 +130,7 @@ function csv() {
 }
 
 function save() {
-  const wrong = answers.findIndex((answer) => !answer.points.validity.valid);
+  const wrong = answers.findIndex(isRefused);
   if (wrong >= 0) {
     current = wrong;
     answers[wrong].points.focus();
@@ -120,6 +141,8 @@ function save() {
   link.download = "written.csv";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  isSaved = true;
+  show();
 }
 
 answers.forEach((answer, index) => {
@@ -129,11 +152,22 @@ answers.forEach((answer, index) => {
     points.value = old.points;
     comment.value = old.comment;
     ticks.forEach((tick, i) => (tick.checked = Boolean(old.ticks[i])));
+  } else {
+    const lines = comment.value.split("\n");
+    ticks.forEach((tick) => (tick.checked = lines.includes(tick.dataset.line)));
   }
   article.addEventListener("focusin", () => (current = index));
   article.addEventListener("input", (event) => {
-    if (event.target.classList.contains("tick")) addUp(answer);
+    if (event.target.classList.contains("tick")) {
+      noteTick(answer, event.target);
+      addUp(answer);
+    }
     changed(answer);
+  });
+  const unfold = article.querySelector(".unfold");
+  unfold?.addEventListener("click", () => {
+    article.querySelector(".answer").classList.remove("folded");
+    unfold.remove();
   });
 });
 

@@ -8,6 +8,7 @@ from classroom.filled import WRITTEN, key_of
 from classroom.pages import render
 from classroom.tables import FORMULA, cells
 
+LONG = 1500  # words: the page folds a longer answer
 SCRIPT = Path(__file__).with_name("reading.js").read_text(encoding="utf-8")
 HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 
@@ -45,6 +46,8 @@ def answer(submission, question, questions):
         "key": key_of(submission, question),
         "student": " ".join(filter(None, [submission.student, submission.id])),
         "text": question["written"],
+        "words": (words := len(question["written"].split())),
+        "is_long": words > LONG,
         "points": question["points"],
         "of": question["of"],
         "comment": question["comment"],

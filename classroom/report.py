@@ -7,7 +7,7 @@ from pathlib import Path
 
 from classroom.course import COURSE
 from classroom.filled import points_text, read_given, with_given, write_filled
-from classroom.giveback import give_back
+from classroom.giveback import EXPLAINED, give_back
 from classroom.names import readable
 from classroom.numbers import number_notes
 from classroom.overview import overview
@@ -19,7 +19,12 @@ from lrcore.files import write_whole
 
 GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "late", "attempt", "reason",
              "notes", "number", "file", "roster id"]  # fmt: skip
+NOT_YET = "not graded yet: run the same command again"  # the reason after an interruption
 NOBODY = "?"  # the student of a file that may be anybody's
+# What notes on a page begin with: the others are for the teacher alone.
+FOR_STUDENTS = ("out of time", "not run", "could not import", "the latest of", "answers missing")
+CHANGED = "changed cells put back: "
+MANY = 5  # students who changed the same cells may have had another version
 NAME_BYTES = 100  # of a page: a disk allows 255, some of which go to the ending and to ".tmp"
 
 
@@ -42,9 +47,10 @@ def write(target, folder, submissions, outcomes, *, written=None, course=COURSE)
     else:
         Path(target, "written.html").unlink(missing_ok=True)
     write_similar(target, graded, course)
-    parts = [(submission, row, sections(questions))
-             for (submission, questions), row in zip(graded, rows, strict=True)
-             if submission.student and submission.path]  # fmt: skip
+    parts = [(one, row | {"notes": notes_of(one, outcomes[one.key], FOR_STUDENTS)},
+              sections(questions))
+             for (one, questions), row in zip(graded, rows, strict=True)
+             if one.student and one.path and outcomes[one.key]["reason"] != NOT_YET]  # fmt: skip
     write_feedback(Path(target, "feedback"), parts)
     give_back(folder, Path(target, "return"), parts)
     return rows
@@ -64,10 +70,33 @@ def gradebook_row(submission, outcome, questions, folder):
         "late": "late" if submission.late else "",
         "attempt": submission.attempt,
         "reason": outcome["reason"],
-        "notes": "; ".join([*submission.notes, *outcome["notes"]]),
+        "notes": notes_of(submission, outcome),
         "file": readable(submission.path.relative_to(folder)) if submission.path else "",
         "roster id": submission.person.id if submission.person else "",
     }
+
+
+def notes_of(submission, outcome, begin=("",)):
+    """The notes on a submission as a text: those that begin with one of `begin`."""
+    notes = [*submission.notes, *outcome["notes"]]
+    return "; ".join(note for note in notes if note.startswith(begin))
+
+
+def other_versions(submissions, outcomes):
+    """What to ask the teacher if most of a class have the same changed cells: sentences."""
+    graded, changed = Counter(), defaultdict(Counter)
+    for one in submissions:
+        outcome = outcomes[one.key]
+        graded[one.name] += outcome["status"] == "graded"
+        for note in outcome["notes"]:
+            if note.startswith(CHANGED):
+                changed[one.name].update(note.removeprefix(CHANGED).split(", "))
+    most = {name: max(cells.values()) for name, cells in sorted(changed.items())}
+    return [
+        f"{name}: most have the same changed cells: were they handed out in another version?"
+        for name, count in most.items()
+        if count >= MANY and count > graded[name] / 2
+    ]
 
 
 def write_feedback(folder, parts):
@@ -78,7 +107,7 @@ def write_feedback(folder, parts):
     folder.mkdir(exist_ok=True)
     names = page_names(pages)
     for student, parts in pages.items():
-        text = render("feedback.html", student=student[0], parts=parts)
+        text = render("feedback.html", student=student[0], parts=parts, explained=EXPLAINED)
         write_whole(folder / f"{names[student]}.html", text)
 
 

@@ -30,10 +30,14 @@ class Person:
 
 
 class Roster:
-    """The class, from a CSV file with the columns id and name, and email if there is one."""
+    """The class, from a CSV file with the columns id and name, and email if there is one.
+
+    `lost` is how many names lost letters when the file was saved: `J?rgen`.
+    """
 
     def __init__(self, path):
         self.people = read_roster(path)
+        self.lost = sum("?" in person.name or "\ufffd" in person.name for person in self.people)
         self.ids, self.names, self.turned = (defaultdict(list) for _ in range(3))
         for person in self.people:
             for known in {*map(id_form, (person.id, person.email, person.email.split("@")[0]))}:
@@ -113,5 +117,3 @@ def read_roster(path):
     if not people:
         raise CourseError(f"{told}: it lists nobody")
     return people
-
-

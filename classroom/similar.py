@@ -79,6 +79,9 @@ def write_similar(target, graded, course):
     found.sort(key=lambda pair: (
         -round(pair["share"], 6), *(pair[name] for name in COLUMNS if name != "alike")
     ))  # fmt: skip
+    for pair in found[:SHOWN]:
+        known = cells_of(course, pair["problem set"])
+        pair["answers"] = in_both(*pair["answers"], known, pair["kind"])
     write_whole(Path(target, "similar.csv"), as_csv(COLUMNS, found))
     page = render("similar.html", pairs=found, shown=SHOWN, kinds=KINDS)
     write_whole(Path(target, "similar.html"), page)
@@ -120,6 +123,15 @@ def pairs(sources, known, kind):
     shares = {pair: total / min(own[one] for one in pair)
               for pair, total in both.items() if total >= least}  # fmt: skip
     return [(*pair, count[pair], share) for pair, share in shares.items() if share >= least_share]
+
+
+def in_both(texts, others, known, kind):
+    """The texts of two students that share a passage with one of the other, as two lists."""
+    length = KINDS[kind][0]
+    shared = passages(texts, kind, length) & passages(others, kind, length)
+    shared -= passages(known, kind, length)
+    return [[text for text in given if passages([text], kind, length) & shared]
+            for given in (texts, others)]  # fmt: skip
 
 
 def passages(texts, kind, length):

@@ -455,12 +455,37 @@ def test_who_on_the_roster_it_is(tmp_path, path):
 
 def test_the_missing_of_each_problem_set(tmp_path):
     found = rows(tmp_path, "Bob Ray/ps1.ipynb", "Bob Ray/ps2.ipynb", "Zoë Müller/ps1.py",
-                 "ps1_20231234_김민수.ipynb",
+                 "ps1_20231234_김민수.ipynb", "Lovelace, Ada/ps2.ipynb",
                  roster=ROSTER.replace("78,Kim Lee,\n", ""))  # fmt: skip
     missing = {name for name, (_, why) in found.items() if why == "not handed in"}
-    assert missing == {"Lovelace, Ada ps1", "Lovelace, Ada ps2", "Kim Lee ps1", "Kim Lee ps2",
-                       "Zoë Müller ps2", "20231234_김민수 ps2"}  # fmt: skip
+    assert missing == {"Lovelace, Ada ps1", "Kim Lee ps1", "Kim Lee ps2", "Zoë Müller ps2",
+                       "20231234_김민수 ps2"}  # fmt: skip
     assert found["Zoë Müller/ps1.py"][1].startswith("no notebook")
+
+
+def test_nobody_misses_a_problem_set_that_one_handed_in_by_mistake(tmp_path):
+    students = [f"Student {number}" for number in range(33)]
+    roster = "id,name\n" + "".join(f"{n},{name}\n" for n, name in enumerate(students))
+    paths = [f"{name}/ps4.ipynb" for name in students[:30]] + ["Student 30/ps3.ipynb"]
+    found = collected(tmp_path, *paths, roster=roster).submissions
+    missing = [(one.student, one.name) for one in found if not one.path]
+    assert missing == [(f"Student {n}", "ps4") for n in (30, 31, 32)]
+    assert [(one.student, one.notes) for one in found if one.notes] == [
+        ("Student 30", ["ps3, the others handed in ps4"])
+    ]
+    lay(tmp_path / "in", "Student 1/ps3.ipynb", "Student 2/ps3.ipynb")  # 3 of 31 are no tenth
+    assert len([one for one in collected(tmp_path, roster=roster).submissions
+                if not one.path]) == 3  # fmt: skip
+    lay(tmp_path / "in", "Student 3/ps3.ipynb")
+    found = collected(tmp_path, roster=roster).submissions
+    assert sum(one.name == "ps3" and not one.path for one in found) == 29
+    assert not any(one.notes for one in found)
+
+
+def test_the_problem_set_named_is_the_one_that_is_missing(tmp_path):
+    paths = ["Ada Lovelace/ps4.ipynb", "Bob Ray/ps4.ipynb"]
+    found = collected(tmp_path, *paths, roster=ROSTER, only="ps2").submissions
+    assert {one.name for one in found if not one.path} == {"ps2"}
 
 
 def test_nobody_on_the_roster_is_said(tmp_path):
@@ -566,6 +591,17 @@ def test_a_roster_that_cannot_be_read_stops_all_before_anything_is_written(tmp_p
     with pytest.raises(SystemExit, match=f"--roster .*students.csv.*({message})"):
         main(["grade", str(tmp_path / "in"), "--roster", str(roster)])
     assert not (tmp_path / "in-grades").exists()
+
+
+@pytest.mark.parametrize("lost", ["?", "\ufffd"])
+def test_names_on_the_roster_that_lost_letters_are_said(tmp_path, lost):
+    names = ["Jürgen Müller", "Zoë Ray", "김민수"]
+    for some, said in ((names, "2 names in students.csv have"), (names[1:], "1 name in students")):
+        rows = [name.replace("ü", lost).replace("ë", lost) for name in some]
+        roster = "id,name\n" + "".join(f"{n},{name}\n" for n, name in enumerate(rows))
+        (told,) = collected(tmp_path, "김민수/ps1.ipynb", roster=roster).said
+        assert told.startswith(said) and told.endswith("lost letters: save it as CSV UTF-8")
+    assert not collected(tmp_path, roster="id,name\n1,김민수\n2,Zoë Ray\n").said
 
 
 def test_a_roster_among_the_submissions_is_none(tmp_path):

@@ -47,9 +47,28 @@ def test_points_for_another_answer_are_kept_but_do_not_count(tmp_path, capsys):
     answered(tmp_path, "old")
     fill(tmp_path / "written.csv", {"points": "4", "comment": "=good"})
     assert answered(tmp_path, "new") == ("needs hand grading", "0")
-    assert "written.csv: 1 filled in for what is not there now" in capsys.readouterr().out
-    assert [row["answer"] for row in table(tmp_path / "written.csv")] == ["new", "old"]
+    told = "written.csv: 1 filled in for what is not there now ('t Hooft ps4-explain), kept at the"
+    assert told in capsys.readouterr().out
+    rows = table(tmp_path / "written.csv")
+    assert [(row["answer"], row["status"]) for row in rows] == [("new", ""), ("old", "old")]
     assert answered(tmp_path, "old") == ("graded", "4")
+    assert [row["status"] for row in table(tmp_path / "written.csv")] == [""]
+
+
+def test_three_of_what_is_not_there_now_are_named_and_files_without_a_status_are_read(
+    tmp_path, capsys
+):
+    there = [(submission(f"S{n}"), outcome(question("ps4-toy-good", 1.0))) for n in range(4)]
+    write(tmp_path, there)
+    path = tmp_path / "points.csv"
+    rows = [{name: row[name] for name in row if name != "status"} | {"override": "2"}
+            for row in table(path)]  # fmt: skip
+    path.write_text(as_csv(list(rows[0]), rows), encoding="utf-8")  # as older versions wrote it
+    capsys.readouterr()
+    write(tmp_path, [(ADA, outcome(question("ps4-toy-good", 1.0)))])
+    assert "(S0 ps4-toy-good, S1 ps4-toy-good, S2 ps4-toy-good, …)" in capsys.readouterr().out
+    assert [row["status"] for row in table(path)] == ["", "old", "old", "old", "old"]
+    assert [row["points"] for row in write(tmp_path, there)] == ["2"] * 4
 
 
 def test_points_above_a_maximum_that_fell_are_kept_but_do_not_count(tmp_path):

@@ -22,6 +22,16 @@ def test_own_numbers_and_none_are_not_worth_a_word():
     assert not notes(("Ada", "17", "17"), ("Bob", None, "18"), ("Cyd", "19", ""), ("Dan", None, ""))
 
 
+def test_no_number_where_one_is_asked_for():
+    ada, bob, cyd = (submission(name, name="ps2") for name in ("Ada", "Bob", "Cyd"))
+    outcomes = {
+        ada.key: outcome() | {"numbers": [], "asks_number": True},
+        bob.key: outcome() | {"numbers": ["18"], "asks_number": True},
+        cyd.key: outcome() | {"numbers": [], "asks_number": False},
+    }
+    assert number_notes([ada, bob, cyd], outcomes) == {ada.key: "no number"}
+
+
 def test_one_number_of_two():
     assert notes(("Ada", "17", "0017"), ("Bob", "18", "17"), ("Cyd", "19", "19")) == {
         "Ada": "17 is used by Bob, too",

@@ -49,7 +49,12 @@ def test_how_many_passed_each_check_and_what_the_others_were_told(tmp_path):
     assert "mean 4.0, 9 still to be read" in rows["ps4-explain"][2]
     text = " ".join(found.get_text(" ").split())
     assert "1 graded, 9 needs hand grading, 1 not graded" in text
-    assert "Points of the 1 graded: mean 7.0, median 7.0, of 8." in text
+    assert "9 wait for hand grading" in text and "median" not in text
+    fill(tmp_path / "points.csv", {"comment": "read"})
+    for row in range(10):
+        fill(tmp_path / "written.csv", {"points": "4"}, row)
+    text = " ".join(page(tmp_path, made_up_class()).get_text(" ").split())
+    assert "Points of the 10 graded: mean 5.8, median 5.0, of 8." in text
 
 
 def test_points_that_were_changed_change_the_mean_and_not_what_the_checks_gave(tmp_path):
@@ -75,6 +80,14 @@ def test_problem_sets_follow_each_other(tmp_path):
     graded = [(submission("Ada", name=name), outcome(question(f"{name}-a", 1.0)))
               for name in ("ps2", "ps1")]  # fmt: skip
     assert [title.get_text() for title in page(tmp_path, graded)("h2")] == ["ps1", "ps2"]
+
+
+def test_what_one_handed_in_and_what_is_unknown_come_last(tmp_path):
+    names = ["?", "?", "ps1", "ps2", "ps2", "ps3", "ps3"]
+    graded = [(submission(f"{n}", name=name), outcome(question(f"{name}-a", 1.0)))
+              for n, name in enumerate(names)]  # fmt: skip
+    titles = [title.get_text() for title in page(tmp_path, graded)("h2")]
+    assert titles == ["ps2", "ps3", "ps1", "?"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import csv
 from pathlib import Path
 
+import made_up
 import pytest
+from bs4 import BeautifulSoup
 
 from classroom import __main__, batch, collect, report, worker
 
@@ -83,6 +85,76 @@ def test_late_attempts_and_the_missing(tmp_path):
     assert bob["file"] == bob["points"] == "" and pages == ["lovelaceada_4711.html"]
 
 
+NOTES = {  # note: whether the student reads it
+    "not on the roster": False,
+    "the name of the file says 'X'": False,
+    "changed cells put back: ps4-a-check": False,
+    "out of time: ps4-a": True,
+    "not run, out of time: ps4-b": True,
+    "could not import: cell 3 (No module named 'x'; y)": True,
+    "the latest of 2 attempts, without old.ipynb": True,
+    "answers missing: ps4-c": True,
+}
+
+
+def test_notes_for_the_teacher_are_not_on_the_page_of_the_student(tmp_path):
+    one, made = made_up.submission("Ada"), made_up.outcome(made_up.question("ps4-a", 1.0))
+    one.notes, made["notes"] = list(NOTES)[:2], list(NOTES)[2:]
+    (row,) = made_up.write(tmp_path, [(one, made)])
+    assert row["notes"] == "; ".join(NOTES)
+    text = BeautifulSoup((tmp_path / "feedback" / "Ada.html").read_text(), "html.parser").text
+    assert {note: note in text for note in NOTES} == NOTES
+
+
+@pytest.mark.parametrize(
+    ("changed", "others", "asked"), [(5, 4, True), (5, 5, False), (4, 0, False), (6, 5, True)]
+)
+def test_cells_that_most_of_a_class_changed_are_asked_about_once(changed, others, asked):
+    submissions, outcomes = [], {}
+    for number in range(changed + others):
+        submissions.append(made_up.submission(f"{number}", name="ps3"))
+        made = outcomes[submissions[-1].key] = made_up.outcome()
+        if number < changed:
+            more = f", ps3-x{number}-check" if number else ""
+            made["notes"] = [f"changed cells put back: ps3-a-check{more}"]
+    told = report.other_versions(submissions, outcomes)
+    question = "ps3: most have the same changed cells: were they handed out in another version?"
+    assert told == [question] * asked
+
+
+def test_a_page_explains_the_checks_and_calls_no_text_right(tmp_path):
+    check = made_up.question("ps4-a-check", 2.0)
+    text = made_up.written("my text", 5.0)
+    made_up.write(tmp_path, [(made_up.submission("Ada"), made_up.outcome(check, text))])
+    made_up.fill(tmp_path / "written.csv", {"points": "5"})
+    made_up.write(tmp_path, [(made_up.submission("Ada"), made_up.outcome(check, text))])
+    page = BeautifulSoup((tmp_path / "feedback" / "Ada.html").read_text(), "html.parser")
+    rows = [row.get_text(" ", strip=True) for row in page("tr")[1:]]
+    assert rows == ["2 of 2 ps4-a-check: right", "5 of 5 ps4-explain"]
+    assert "-hidden does the same with other numbers. Steps count from 0." in page.text
+
+
+def test_after_an_interruption_those_still_to_do_have_rows_and_no_page(tmp_path, monkeypatch):
+    for path in ("Ada/ps1.ipynb", "Bob/ps1.ipynb"):
+        (tmp_path / "in" / path).parent.mkdir(parents=True)
+        (tmp_path / "in" / path).write_text(path)
+
+    def interrupted(todo, outcomes, *_):
+        outcomes[todo[0].key] = worker.nothing("damaged")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "grade_all", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        batch.grade_folder(tmp_path / "in", tmp_path / "out", in_sandbox=False)
+    rows = made_up.table(tmp_path / "out" / "gradebook.csv")
+    assert [(row["student"], row["status"], row["reason"]) for row in rows] == [
+        ("Ada", "not graded", "damaged"),
+        ("Bob", "not graded", "not graded yet: run the same command again"),
+    ]
+    assert [path.name for path in (tmp_path / "out" / "feedback").iterdir()] == ["Ada.html"]
+    assert not list((tmp_path / "out" / "outcomes").iterdir())  # none is taken for done
+
+
 def test_the_command_passes_its_options_on_and_lists_the_missing(tmp_path, monkeypatch, capsys):
     given = {}
 
@@ -98,6 +170,18 @@ def test_the_command_passes_its_options_on_and_lists_the_missing(tmp_path, monke
     said = capsys.readouterr().out
     assert "   1 not handed in" in said and "     Bob, ps1: not handed in" in said
     assert "     x, ps1: whose?" in said
+
+
+def test_a_long_list_of_the_missing_is_cut(tmp_path, monkeypatch, capsys):
+    missing = {"problem set": "ps1", "status": "not handed in", "reason": "not handed in"}
+    rows = [dict.fromkeys(report.GRADEBOOK, "") | missing | {"student": f"{n:02}"}
+            for n in range(23)]  # fmt: skip
+    rows.append(rows[0] | {"student": "Zoe", "status": "not graded", "reason": "damaged"})
+    monkeypatch.setattr(batch, "grade_folder", lambda *_, **__: rows)
+    __main__.main(["grade", str(tmp_path), "--roster", "students.csv"])
+    said = capsys.readouterr().out
+    assert "     Zoe, ps1: damaged" in said and said.count(", ps1: not handed in") == 20
+    assert "     19, ps1: not handed in\n     … and 3 more: see gradebook.csv" in said
 
 
 def test_nothing_that_a_terminal_obeys_is_printed(tmp_path, capsys):

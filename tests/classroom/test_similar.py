@@ -200,7 +200,8 @@ def graded(number, sources, text):
 def test_the_page_and_the_file_show_the_pairs(tmp_path):
     there = [graded(number, sources, made_up_text(number))
              for number, sources in enumerate(honest(3).values())]  # fmt: skip
-    there[7] = graded(7, functions(OWN), made_up_text(7) + "</pre><script>")
+    sources = [*functions(OWN), "mine_alone = [1, 2, 3, 4, 5, 6, 7]"]
+    there[7] = graded(7, sources, made_up_text(7) + "</pre><script>")
     there[9] = graded(9, disguised(functions(OWN)), made_up_text(7))
     began = time.monotonic()
     write(tmp_path, there)
@@ -213,6 +214,7 @@ def test_the_page_and_the_file_show_the_pairs(tmp_path):
         )  # fmt: skip
     page = (tmp_path / "similar.html").read_text()
     assert "Alike is no proof" in page and "<script" not in page
+    assert "mine_alone" not in page  # it shares nothing with the other's
     assert "angle = 180 * t / T_max" in page and "angle_of_me  =  180" in page
 
 

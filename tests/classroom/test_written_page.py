@@ -17,7 +17,7 @@ RUBRIC = [[1.0, "the <peak> was measured"], [2.5, "the noise limits the end"], [
 
 def answer(text):
     check = question("ps4-toy-good", 2.0, message="expected loss: 0.0056 is below 0.008")
-    check["answers"] = [{"source": "x", "output": "peak 0.8: <0.0061>"}]
+    check["answers"] = [{"source": f"text = '{60 * 'long '}'", "output": "peak 0.8: <0.0061>"}]
     failed = question("ps4-toy-hidden", 0.0, message="a long budget: expected below 0.006")
     given = [{"source": text, "output": ""}]
     return outcome(check, failed, written(text, rubric=RUBRIC, answers=given))
@@ -158,7 +158,68 @@ def test_points_that_grading_would_refuse_are_not_saved(page):
     page.get_by_role("button", name="Save written.csv").click()
     expect(of(page, 1).locator(".points-given")).to_be_focused()
     page.reload()
-    expect(of(page, 1).locator(".points-given")).to_have_value("")
+    expect(of(page, 1).locator(".points-given")).to_have_value("5.5")  # typed, and still refused
+    expect(of(page, 1).locator(".told")).to_have_text("Points must be a number from 0 to 5.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "points"), [("0,5", "0.5"), ("0.5", "0.5"), (" 3 ", "3"), (",5", "0.5"), ("0", "0")]
+)
+def test_points_are_typed_with_a_comma_or_a_point(page, tmp_path, typed, points):
+    of(page, 1).locator(".points-given").press_sequentially(typed)
+    counter(page).to_contain_text("1 of 3 done")
+    expect(of(page, 1).locator(".told")).to_be_empty()
+    assert [row["points"] for row in table(saved(page, tmp_path / "mine.csv"))] == ["", points, ""]
+
+
+@pytest.mark.parametrize("typed", ["x", "6", "-1", "1,2,3", "1e0", ",", "0x1"])
+def test_points_that_are_no_number_in_range_are_refused_visibly(page, typed):
+    of(page, 1).locator(".points-given").press_sequentially(typed)
+    expect(of(page, 1).locator(".told")).to_have_text("Points must be a number from 0 to 5.")
+    outline = "(field) => getComputedStyle(field).outlineColor"
+    assert of(page, 1).locator(".points-given").evaluate(outline) == "rgb(221, 51, 51)"
+    counter(page).to_contain_text("0 of 3 done")
+
+
+def test_what_is_ticked_goes_into_the_comment_and_to_the_student(folder, page, tmp_path):
+    of(page, 0).locator(".comment").fill("Well done.\n")
+    for tick in of(page, 0).locator(".tick").all():
+        tick.check()
+    of(page, 0).locator(".tick").nth(1).uncheck()
+    expect(of(page, 0).locator(".comment")).to_have_value(
+        "Well done.\n1 point: the <peak> was measured\n1.5 points: seeds"
+    )
+    write(folder, CLASS, written=saved(page, tmp_path / "mine.csv"))
+    text = (folder / "feedback" / "Ada Lovelace_812.html").read_text(encoding="utf-8")
+    assert "1 point: the &lt;peak&gt; was measured\n1.5 points: seeds</blockquote>" in text
+    page.evaluate("localStorage.clear()")  # as in another browser
+    page.reload()
+    ticks = of(page, 0).locator(".tick").all()
+    assert [tick.is_checked() for tick in ticks] == [True, False, True]
+
+
+def test_the_page_says_what_to_do_after_saving(page, tmp_path):
+    of(page, 0).locator(".points-given").fill("3")
+    counter(page).to_have_text("1 of 3 done, 1 not in written.csv yet")
+    saved(page, tmp_path / "mine.csv")
+    counter(page).to_have_text("1 of 3 done. Saved: now run the grading again")
+    heights = page.locator("header > *").evaluate_all("all => all.map(one => one.offsetTop)")
+    assert max(heights) - min(heights) < 20  # in one line
+    of(page, 0).locator(".comment").fill("more")
+    counter(page).to_have_text("1 of 3 done, 1 not in written.csv yet")
+
+
+def test_a_very_long_answer_is_folded(context, tmp_path):
+    answers = [written(1500 * "word "), written(1501 * "word ")]
+    write(tmp_path, [(submission(f"{n}"), outcome(one)) for n, one in enumerate(answers)])
+    page = context.new_page()
+    page.goto((tmp_path / "written.html").as_uri())
+    expect(of(page, 0)).to_contain_text("1,500 words")
+    expect(page.get_by_role("button", name="Show all")).to_have_count(1)
+    before = of(page, 1).locator(".answer").bounding_box()["height"]
+    of(page, 1).get_by_role("button", name="Show all").click()
+    assert of(page, 1).locator(".answer").bounding_box()["height"] > before + 100
+    expect(page.get_by_role("button", name="Show all")).to_have_count(0)
 
 
 def test_what_is_in_the_file_is_named_where_the_page_has_other_points(folder, page):
@@ -220,6 +281,8 @@ def test_axe_finds_nothing_and_a_phone_scrolls_down_only(page, folder, name, col
     page.emulate_media(color_scheme=colours)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    cut = "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
+    assert page.locator("pre").evaluate_all(cut) == 0
     found = Axe().run(page).response["violations"]
     assert not [(one["id"], [node["html"][:100] for node in one["nodes"]]) for one in found]
     assert title and page.title() == title != "harm"
