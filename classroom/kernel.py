@@ -39,6 +39,8 @@ import torch
 torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0).step()
 gc.enable()
 """
+# `exit()` would end the kernel a moment later, in the midst of the checks.
+STAY = "type(get_ipython()).ask_exit = lambda shell: None"
 # A probe runs among the names of the notebook, but for those that hide a name of Python or of the
 # set-up cell: `float = str` or another `check` harms nobody. `got` leaves it as plain values.
 PROBE = """
@@ -70,7 +72,12 @@ def defined_in(source):
 
 
 class Stopped(Exception):
-    """A run ended before its end: the message says why, and in which cell."""
+    """A run ended before its end: the message says why, and in which cell.
+
+    `added` is the number of the cell if a student added it, else None.
+    """
+
+    added = None
 
 
 class KernelManager(AsyncKernelManager):
@@ -169,7 +176,11 @@ class Run(NotebookClient):
                 self.skipped.append(f"cell {number}")
                 continue
             began = time.monotonic()
-            error = self.run_cell(cell, number - 1, f"cell {number}")
+            try:
+                error = self.run_cell(cell, number - 1, f"cell {number}")
+            except Stopped as stopped:
+                stopped.added = number if added else None
+                raise
             if error:
                 errors[number] = error
             if added and error and error[0] in IMPORT_ERRORS:  # such as Colab's own
@@ -234,7 +245,7 @@ def running(notebook, in_sandbox, seconds, cell_seconds):
                     stack.enter_context(run.setup_kernel(cleanup_kc=True))
                 except Exception as error:
                     raise Stopped(run.why(error)) from None
-                run.extra(WARM_UP, run.where, locked=True)
+                run.extra(WARM_UP + STAY, run.where, locked=True)
                 yield run
         finally:
             watch.end()

@@ -22,7 +22,8 @@ GRADEBOOK = ["student", "id", "problem set", "status", "points", "of", "late", "
 NOT_YET = "not graded yet: run the same command again"  # the reason after an interruption
 NOBODY = "?"  # the student of a file that may be anybody's
 # What notes on a page begin with: the others are for the teacher alone.
-FOR_STUDENTS = ("out of time", "not run", "could not import", "the latest of", "answers missing")
+FOR_STUDENTS = ("out of time", "not run", "could not import", "cell left out", "the latest of",
+                "answers missing")  # fmt: skip
 CHANGED = "changed cells put back: "
 MANY = 5  # students who changed the same cells may have had another version
 NAME_BYTES = 100  # of a page: a disk allows 255, some of which go to the ending and to ".tmp"

@@ -148,6 +148,18 @@ def test_what_is_written_elsewhere_counts(course_copy, tmp_path):
     assert "could not import: cell 3" in outcome["notes"][0]
 
 
+@pytest.mark.parametrize("last", ["exit()", "import os\nos._exit(0)"])
+def test_an_added_cell_that_ends_all_is_left_out(course_copy, tmp_path, last):
+    notebook = solved(course_copy, "ps1")
+    notebook.cells.append(nbformat.v4.new_code_cell(last))
+    put(tmp_path, "mine.ipynb", notebook)
+    outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "mine.ipynb")
+    assert outcome["reason"] == "" and points(outcome) == 12
+    place = len(notebook.cells)
+    told = f"cell left out: its Python process ended by itself or was ended (cell {place})"
+    assert outcome["notes"] == ([] if last == "exit()" else [told])
+
+
 FIRST = "        self.warmup_steps = warmup_steps\n"
 SUPER = "        super().__init__(optimizer, last_epoch)\n"
 
