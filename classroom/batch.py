@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -98,18 +99,16 @@ def grade_folder(folder, target, *, only=None, roster=None, latest=False, writte
             todo = [one for one in collected.submissions if one.key not in outcomes]
             if outcomes:
                 print(f"{len(outcomes)} already done, {len(todo)} to grade")
+            write = partial(report.write, target, folder, collected.submissions, outcomes,
+                            written=written, course=course)  # fmt: skip
             try:
                 grade_all(todo, outcomes, kept, course, in_sandbox, jobs or os.cpu_count(), seconds)
             except KeyboardInterrupt:
                 for one in collected.submissions:
                     outcomes.setdefault(one.key, worker.nothing(report.NOT_YET))
-                report.write(
-                    target, folder, collected.submissions, outcomes, written=written, course=course
-                )
+                write()
                 raise
-            rows = report.write(
-                target, folder, collected.submissions, outcomes, written=written, course=course
-            )
+            rows = write()
     except Timeout:
         raise CourseError(f"another run is grading into {readable(target)}") from None
     for text in [*collected.said, *report.other_versions(collected.submissions, outcomes)]:

@@ -128,9 +128,9 @@ class ReleasedCell:
     def is_answer(self):
         return self.cell.metadata.nbgrader["solution"]
 
-    @property
-    def is_test(self):
-        return self.cell.metadata.nbgrader["grade"] and not self.is_answer
+    def is_untouched(self, source):
+        """Whether a cell with this source is empty, or as it was handed out."""
+        return source.split() in ([], self.cell.source.split())
 
 
 def released_notebook(folder, name):
@@ -161,6 +161,11 @@ def defined(cell):
         return frozenset(re.findall(r"^(?:def|class) +(\w+)", cell.source, re.MULTILINE))
     kinds = (ast.FunctionDef, ast.ClassDef)
     return frozenset(node.name for node in body if isinstance(node, kinds))
+
+
+def pieces(source, kinds):
+    """The statements of these kinds at the top level of a student's code, each as a text."""
+    return [ast.unparse(x) for x in statements(source) or () if isinstance(x, kinds)]
 
 
 def statements(source):

@@ -139,6 +139,11 @@ def key_of(submission, question):
     return letter + hashlib.sha256("\0".join(named).encode(errors="replace")).hexdigest()[:12]
 
 
+def points_of_check(question):
+    """What the check itself gave, whatever a teacher changed later."""
+    return question["points"] if question["automatic"] is None else question["automatic"]
+
+
 def points_text(value):
     """A number as text, short; nothing for None."""
     return "" if value is None else f"{value:g}"
@@ -194,7 +199,7 @@ def written_rows(graded):
 def check_row(submission, question):
     changed = question["automatic"] is not None
     return named(submission, question) | {
-        "points": points_text(question["automatic"] if changed else question["points"]),
+        "points": points_text(points_of_check(question)),
         "override": points_text(question["points"]) if changed else "",
         "comment": question["comment"],
         "message": question["message"],

@@ -22,12 +22,13 @@ from nbclient.exceptions import DeadKernelError
 from traitlets import default
 
 from classroom import sandbox
-from classroom.course import statements
+from classroom.course import pieces
 
 OUTPUT = 32 * 2**20  # characters that a notebook may show, pictures included
 SETUP_SECONDS = 60  # for a cell that only the teacher wrote, such as the imports
 EXPLORING = 30  # seconds, for all cells together that a student added: they earn no points
 OUT_OF_TIME = "CellTimeoutError"
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
 # Run first, with much time: PyTorch loads a good part of itself with its first optimizer. Without
@@ -63,12 +64,6 @@ display({kind: json.dumps(plain(those["got"]))}, raw=True)
 """
 AMONG = "import builtins as _b\n_b.exec({!r}, {{'names': _b.globals(), '__builtins__': _b}} | {!r})"
 KIND = "application/x-got"
-
-
-def defined_in(source):
-    """The imports, functions and classes at the top level of a cell, each by itself."""
-    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    return [ast.unparse(x) for x in statements(source) or () if isinstance(x, kinds)]
 
 
 class Stopped(Exception):
@@ -184,7 +179,7 @@ class Run(NotebookClient):
             if error:
                 errors[number] = error
             if added and error and error[0] in IMPORT_ERRORS:  # such as Colab's own
-                for part in defined_in(cell.source):
+                for part in pieces(cell.source, DEFINITIONS):
                     self.extra(part, f"cell {number}")
             if added:
                 self.left -= time.monotonic() - began

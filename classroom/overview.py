@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from statistics import mean, median
 
+from classroom.filled import points_of_check
 from classroom.pages import render
 
 SHOWN = 3  # messages of a check
@@ -51,9 +52,7 @@ def part(given):
     of = given[0]["of"]
     read = [question for question in given if question["written"]]
     checked = [question for question in given if not question["written"]]
-    points = [question["points"] if question["automatic"] is None else question["automatic"]
-              for question in checked]  # fmt: skip
-    failed = [question for question, got in zip(checked, points, strict=True) if got < of]
+    failed = [question for question in checked if points_of_check(question) < of]
     by_hand = [question["points"] for question in read if question["points"] is not None]
     told = Counter(alike(question["message"]) for question in failed if question["message"])
     return {

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from pathlib import Path
 
-from classroom.filled import WRITTEN, key_of
+from classroom.filled import WRITTEN, key_of, points_of_check
 from classroom.pages import render
 from classroom.tables import FORMULA, cells
 
@@ -52,12 +52,8 @@ def answer(submission, question, questions):
         "of": question["of"],
         "comment": question["comment"],
         "rubric": question.get("rubric", []),
-        "checks": [(one["id"], has_passed(one), one["message"]) for one in checks],
+        "checks": [(one["id"], points_of_check(one) == one["of"], one["message"])
+                   for one in checks],
         "outputs": [said["output"] for one in questions for said in one["answers"]
                     if said["output"]],
     }  # fmt: skip
-
-
-def has_passed(question):
-    points = question["points"] if question["automatic"] is None else question["automatic"]
-    return points == question["of"]

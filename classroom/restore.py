@@ -4,7 +4,7 @@ import ast
 
 import nbformat
 
-from classroom.course import defined, statements
+from classroom.course import defined, pieces
 
 
 class Ungradable(Exception):
@@ -45,19 +45,15 @@ def restore(notebook, released):
     Raises Ungradable if there is no answer at all.
     """
     notes = []
-    stubs = {r.grade_id: r.cell.source.split() for r in released}
-    by_grade_id = {}
-    for cell in notebook.cells:  # of copies, the last one counts in which something is written
-        grade_id = cell.metadata.was["grade_id"]
-        if grade_id not in by_grade_id or cell.source.split() not in ([], stubs.get(grade_id)):
-            by_grade_id[grade_id] = cell
-    found = {r.grade_id: by_grade_id[r.grade_id] for r in released if r.grade_id in by_grade_id}
-    notebook.cells = [
-        cell for cell in notebook.cells
-        if cell.metadata.was["grade_id"] not in found
-        or cell is found[cell.metadata.was["grade_id"]]
-        or cell.source.split() not in ([], stubs[cell.metadata.was["grade_id"]])
-    ]  # fmt: skip
+    found = {}
+    for r in released:
+        copies = [cell for cell in notebook.cells if cell.metadata.was["grade_id"] == r.grade_id]
+        written = [cell for cell in copies if not r.is_untouched(cell.source)]
+        if copies:  # of copies, the last one counts in which something is written
+            found[r.grade_id] = (written or copies[:1])[-1]
+        left = [id(cell) for cell in copies if cell not in written]
+        notebook.cells = [cell for cell in notebook.cells
+                          if id(cell) not in left or cell is found[r.grade_id]]  # fmt: skip
     used = {id(cell) for cell in found.values()}
     for r in released:
         if r.grade_id in found:
@@ -112,5 +108,4 @@ def restore(notebook, released):
 
 def imports_of(source):
     """The import statements at the top level of a cell, one a line; none of code that is broken."""
-    kinds = (ast.Import, ast.ImportFrom)
-    return "\n".join(ast.unparse(x) for x in statements(source) or () if isinstance(x, kinds))
+    return "\n".join(pieces(source, (ast.Import, ast.ImportFrom)))

@@ -65,14 +65,18 @@ def fails(action):
         action()
     except OSError:
         return True
+def read(path):
+    try:
+        return open(path).read()
+    except OSError:
+        return ""
 print(json.dumps({
     "reach the network": fails(lambda: socket.create_connection(("127.0.0.1", sys.argv[2]), 5)),
     "write to Python's folder": fails(lambda: open(os.path.join(sys.prefix, "probe"), "w")),
     "write to /": fails(lambda: open("/probe", "w")),
     "see the folder of the course": fails(lambda: os.listdir(sys.argv[1])),
     "see what other notebooks ran": not any(map(os.listdir, sys.argv[3:])),
-    "see the teacher's environment": fails(lambda: open("/proc/1/environ").read() and None) or not
-        open("/proc/1/environ").read(),
+    "see the teacher's environment": not read("/proc/1/environ"),
 }))
 """
 
@@ -296,9 +300,10 @@ def unnamed(process):
     folder = f"/proc/{process.pid}/fd"
     with contextlib.suppress(OSError):  # it may end meanwhile
         for name in os.listdir(folder):
-            found = os.stat(f"{folder}/{name}")
-            if stat.S_ISREG(found.st_mode) and not found.st_nlink:
-                total += 512 * found.st_blocks
+            with contextlib.suppress(OSError):  # and so may each file: the others count
+                found = os.stat(f"{folder}/{name}")
+                if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+                    total += 512 * found.st_blocks
     return total
 
 

@@ -153,9 +153,8 @@ class Graded:
 
     def is_written(self, answer):
         """Whether there is more in the cell of an answer than the stub."""
-        stub = next(r.cell.source for r in self.released if r.grade_id == answer)
-        written = self.notebook.cells[self.place(answer)].source
-        return written.split() not in ([], stub.split())
+        stub = next(r for r in self.released if r.grade_id == answer)
+        return not stub.is_untouched(self.notebook.cells[self.place(answer)].source)
 
     def place(self, grade_id):
         return next(place for place, cell in enumerate(self.notebook.cells)
@@ -251,7 +250,7 @@ def questions(graded, lost):
         question = {"id": r.grade_id, "heading": r.heading, "of": most, "answers": answers}
         if r.is_answer:
             written = NOT_FOUND if r.grade_id in lost else source
-            untouched = written.strip() in ("", r.cell.source.strip())
+            untouched = r.is_untouched(written)
             if untouched and graded.texts:
                 written, untouched = "\n\n".join([ELSEWHERE, *graded.texts]), False
             question |= {

@@ -4,13 +4,13 @@ Each must earn nothing. All are graded in one batch, by the command.
 """
 
 import contextlib
-import csv
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
 from handed_in import grade_id, put, released, solved
+from made_up import table
 
 from classroom import checks
 from classroom.course import COURSE
@@ -240,8 +240,7 @@ def graded(course_copy, tmp_path_factory):
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=1500
     )
     assert done.returncode == 0, done.stderr
-    with open(folder / "out" / "gradebook.csv", encoding="utf-8-sig", newline="") as file:
-        rows = {row["student"]: row for row in csv.DictReader(file)}
+    rows = {row["student"]: row for row in table(folder / "out" / "gradebook.csv")}
     pages = {who: (folder / "out" / "feedback" / f"{who}.html").read_text() for who in rows}
     return {tuple(who.split()): (row, pages[who]) for who, row in rows.items()}
 

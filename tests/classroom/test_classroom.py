@@ -21,9 +21,10 @@ import psutil
 import pytest
 from conftest import ROOT
 from handed_in import grade_id, put, released, solved
+from made_up import fill, table
 
 from classroom import course as course_module
-from classroom import filled, report, sandbox, worker
+from classroom import report, sandbox, worker
 from classroom.__main__ import main
 from classroom.batch import grade_folder
 from classroom.course import COURSE, CourseError, problem_sets, released_cells, settings
@@ -159,11 +160,6 @@ def grade_and_kill(command, outcomes):
     psutil.wait_procs(below, timeout=20)
     left = [p for p in below if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     return {path: path.read_bytes() for path in outcomes.glob("ps1-*.json")}, left
-
-
-def table(path):
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def rest_of(name, exercise):
@@ -408,10 +404,10 @@ def test_a_second_run_grades_nothing_again_and_takes_the_points_given_by_hand(ba
         ("stripped", "ps4-explain", ""),
     ]
 
-    fill(batch.target, {"points": "6", "comment": "well <put>"})
+    fill(batch.target / "written.csv", {"points": "6", "comment": "well <put>"})
     command = ("grade", str(batch.folder), "--to", str(batch.target))
     assert "a number from 0 to 5, got '6'" in refused(*command)
-    fill(batch.target, {"points": "3.5"})
+    fill(batch.target / "written.csv", {"points": "3.5"})
     main(command)
     assert f"{batch.size} already done, 0 to grade" in capsys.readouterr().out
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
@@ -452,17 +448,6 @@ def test_a_notebook_that_takes_too_long_as_a_whole(course_copy, tmp_path):
 
 
 # --- what is given by hand
-
-
-def fill(folder, changes):
-    """Fill in the first row of written.csv, as a spreadsheet would save it."""
-    path = folder / "written.csv"
-    rows = table(path)
-    rows[0] |= changes
-    with open(path, "w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, filled.WRITTEN)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def test_a_course_that_cannot_be_built_changes_no_result(course_copy, tmp_path, monkeypatch):

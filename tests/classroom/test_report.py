@@ -1,6 +1,5 @@
 """The gradebook and the pages: names that a disk takes, and rows for what is nobody's."""
 
-import csv
 from pathlib import Path
 
 import made_up
@@ -26,8 +25,7 @@ def write(folder, *paths, roster=None, **more):
         more["roster"].write_text(roster, encoding="utf-8")
     found = collect.collect(folder / "in", SETS, **more).submissions
     report.write(folder, folder / "in", found, {one.key: failed(one) for one in found})
-    with open(folder / "gradebook.csv", encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = made_up.table(folder / "gradebook.csv")
     return rows, sorted(path.name for path in (folder / "feedback").iterdir())
 
 
