@@ -5,10 +5,9 @@ stands in `recorded/schema.json`.
 """
 
 import json
-import math
 from pathlib import Path
 
-import jsonschema
+import fastjsonschema
 import pandas as pd
 
 from lrcore.cifar.plans import run_of
@@ -77,26 +76,19 @@ def speed():
     return pd.DataFrame(json.loads((RECORDED / "speed.json").read_text()))
 
 
-def is_finite_number(_, value):
-    """What the schema calls a number. JSON has no NaN, but Python reads and writes it."""
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", is_finite_number),
-)
-
-
 def checked(found, where):
     """Return the rows `found` if each fits the schema and none stands twice; else ValueError."""
-    schema = json.loads((RECORDED / "schema.json").read_text())
-    validator = Validator(schema)
+    validate = fastjsonschema.compile(json.loads((RECORDED / "schema.json").read_text()))
     keys = set()
     for number, row in enumerate(found, 1):
-        for error in validator.iter_errors(row):
-            field = ".".join(map(str, error.path)) or "the row"
-            raise ValueError(f"row {number} of {where}: {field}: {error.message}")
+        try:
+            validate(row)
+        except fastjsonschema.JsonSchemaValueException as error:
+            field = ".".join(error.path[1:]) or "the row"
+            raise ValueError(f"row {number} of {where}: {field}: {error.message}") from None
+        if not is_finite(row):
+            field = next(name for name in row if not is_finite(row[name]))
+            raise ValueError(f"row {number} of {where}: {field} holds NaN or an infinity")
         missing = [name for name in ("accuracy", "cross_entropy") if row[name] is None]
         if len(missing) != (0 if row["diverged_at"] is None else 2):
             raise ValueError(
@@ -108,6 +100,15 @@ def checked(found, where):
             raise ValueError(f"row {number} of {where}: the run {key} stands twice")
         keys.add(key)
     return found
+
+
+def is_finite(value):
+    """Whether it holds neither NaN nor an infinity: JSON has none, but Python reads and writes."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def export(place, file):

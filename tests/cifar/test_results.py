@@ -161,7 +161,7 @@ def test_a_wrong_value_is_refused(field, value):
 def test_a_missing_field_is_refused(field):
     wrong = row()
     del wrong[field]
-    refused([wrong], "row 1 of there.jsonl: the row", f"'{field}' is a required property")
+    refused([wrong], "row 1 of there.jsonl: the row", f"must contain ['{field}']")
 
 
 def test_another_field_is_refused():

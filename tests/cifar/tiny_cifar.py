@@ -95,7 +95,7 @@ def make(folder, log, die_while_writing=False):
 MACHINE_OF_A_CLUSTER = """
 import sys
 
-LACKING = "IPython ipywidgets jsonschema pooch matplotlib pandas".split()
+LACKING = "IPython ipywidgets fastjsonschema pooch matplotlib pandas".split()
 
 class WithoutThem:
     def __init__(self, finder):

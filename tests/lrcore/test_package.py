@@ -69,7 +69,7 @@ def test_lrcore_does_not_load_what_only_the_comparison_needs(root):
         [sys.executable, "-c", loaded], cwd=root, check=True, capture_output=True, text=True
     ).stdout.split()
     assert "lrcore.toy" in modules
-    unwanted = {"lrcore.cifar", "pooch", "pandas", "scipy", "jsonschema", "filelock", "ray"}
+    unwanted = {"lrcore.cifar", "pooch", "pandas", "scipy", "fastjsonschema", "filelock", "ray"}
     unwanted |= {"torch", "matplotlib", "ipywidgets"}  # they take seconds, and have to be asked for
     assert not unwanted & set(modules)
 
