@@ -20,6 +20,15 @@ for name in ("no_proxy", "NO_PROXY"):
     os.environ[name] = ",".join([*filter(None, [os.environ.get(name)]), "127.0.0.1", "localhost"])
 
 
+# Files that take minutes, or wait for much: begun first, none is left alone at the end of a run.
+FIRST = ("test_classroom", "test_cluster", "test_gpu_tool", "test_attacks")
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(FIRST)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """With `--dist loadgroup`, the tests of one page go to one process, one after the other, and so
