@@ -90,15 +90,17 @@ style: $(READY)
 
 unit: bubblewrap $(NODE)
 	@echo "== lrcore, the package, the notebooks' form"
-	@$(PYTEST) tests $(ELSEWHERE:%=--ignore tests/%) -n 2 --dist loadfile
+	@$(PYTEST) tests $(ELSEWHERE:%=--ignore tests/%) \
+	  -n 2 --dist loadfile --no-loadscope-reorder
 
 notebooks: $(READY)
 	@echo "== every notebook, run again"
 	@$(FORKED) $(PYTEST) @tests/nbval.args chapters
 
+# Plug-ins that no test here uses take seconds to load, in each process.
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
-	@$(PYTEST) $(IN_BROWSER:%=tests/%) -n 2 --dist loadgroup
+	@$(PYTEST) -p no:nbval -p no:hypothesispytest $(IN_BROWSER:%=tests/%) -n 2 --dist loadgroup
 
 # The packages there are older, and other packages warn that they are.
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has

@@ -3,11 +3,12 @@
 Pages and explorers are found in the built book; no list of them is kept here.
 """
 
+import contextlib
 import math
 import random
 import re
 import threading
-from functools import partial
+from functools import cache, partial
 from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -53,12 +54,23 @@ PAGES = sorted(
     for path in BOOK.rglob("*.html")
     if "_static" not in path.parts
 )
-SOUPS = {page: BeautifulSoup((BOOK / page).read_text(), "html.parser") for page in PAGES}
-IDS = {page: {tag["id"] for tag in soup.find_all(id=True)} for page, soup in SOUPS.items()}
+TEXTS = {page: (BOOK / page).read_text() for page in PAGES}
 # the root only leads to the front page
 READ = [page for page in PAGES if page != "index.html"]
-WITH_EXPLORER = [page for page in READ if SOUPS[page].select(".lr-explorer")]
-WITH_PATH = [page for page in READ if SOUPS[page].select(".lr-explorer .lr-play")]
+WITH_EXPLORER = [page for page in READ if 'class="lr-explorer"' in TEXTS[page]]
+WITH_PATH = [page for page in READ if 'class="lr-play"' in TEXTS[page]]
+
+
+@cache  # all pages would take seconds: a process parses those that it tests
+def soup(page):
+    """A page, parsed."""
+    return BeautifulSoup(TEXTS[page], "html.parser")
+
+
+@cache
+def ids(page):
+    """What an address can lead to in a page."""
+    return set(map(unescape, re.findall(r'<[^<>]*? id="([^"]*)"', TEXTS[page])))
 
 
 def each(pages):
@@ -102,56 +114,79 @@ READERS = {
 
 @pytest.fixture(scope="session")
 def readers(browser):
-    """A context for each kind of reader. An empty page keeps its window: new ones take longer."""
+    """A page for each kind of reader, in a window of its own: new ones take longer than to go on
+    to the next address."""
     contexts = {kind: browser.new_context(**options) for kind, options in READERS.items()}
-    for context in contexts.values():
-        context.new_page()
-    return contexts
+    return {kind: context.new_page() for kind, context in contexts.items()}
 
 
 class Traffic:
-    """What a page asks for, and what goes wrong in it, from now on."""
+    """What a page asks for, and what goes wrong in it, from now on until `end`."""
 
     def __init__(self, page):
-        self.asked, self.trouble = [], []
+        self.page, self.asked, self.trouble = page, [], []
         tell = self.trouble.append
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("requestfailed", lambda request: tell(f"failed: {request.url}"))
-        page.on("response", lambda reply: reply.ok or tell(f"status {reply.status}: {reply.url}"))
-        page.on("pageerror", lambda error: tell(f"script error: {error}"))
-        page.on("console", lambda m: m.type == "error" and tell(f"{m.text} {m.location}"))
+        self.heard = {
+            "request": lambda request: self.asked.append(request.url),
+            "requestfailed": lambda request: tell(f"failed: {request.url}"),
+            "response": lambda reply: (
+                reply.ok or reply.status == 304 or tell(f"status {reply.status}: {reply.url}")
+            ),
+            "pageerror": lambda error: tell(f"script error: {error}"),
+            "console": lambda m: m.type == "error" and tell(f"{m.text} {m.location}"),
+        }
+        for event, note in self.heard.items():
+            page.on(event, note)
+
+    def end(self):
+        for event, note in self.heard.items():
+            self.page.remove_listener(event, note)
+
+
+@pytest.fixture
+def watched():
+    """A function that gives the traffic of a page until the test ends."""
+    with contextlib.ExitStack() as stack:
+
+        def watch(page):
+            traffic = Traffic(page)
+            stack.callback(traffic.end)
+            return traffic
+
+        yield watch
 
 
 @pytest.fixture(scope="session")
 def last_loaded():
-    """The page that was loaded last, under its name: the next test is most likely about it too."""
+    """The traffic of the page that was loaded last, under the page's name: the next test is most
+    likely about it too."""
     return {}
 
 
 @pytest.fixture
 def load(name, last_loaded, readers, server):
-    """The page `name` and its traffic, loaded if the last one was another."""
+    """The traffic of the page `name`, which is loaded if the last one was another."""
+    page = readers["desktop"]
     if name not in last_loaded:
-        for page, _ in last_loaded.values():
-            page.close()
+        for traffic in last_loaded.values():
+            traffic.end()
         last_loaded.clear()
-        page = readers["desktop"].new_page()
         traffic = Traffic(page)
         page.goto(server + name)
         settle(page)
-        last_loaded[name] = page, traffic
+        last_loaded[name] = traffic
     return last_loaded[name]
 
 
 @pytest.fixture
 def loaded(load):
     """The page `name`, shared by tests that leave it as they found it."""
-    return load[0]
+    return load.page
 
 
 @pytest.fixture
 def traffic(load):
-    return load[1]
+    return load
 
 
 @pytest.fixture
@@ -184,10 +219,10 @@ def test_a_page_asks_only_for_its_own_files(name, explored, traffic, server):
 
 
 @each(PAGES)
-def test_a_phone_opens_a_page_without_a_server(name, readers):
+def test_a_phone_opens_a_page_without_a_server(name, readers, watched):
     """A downloaded page, opened as a file and touched."""
-    page = readers["phone"].new_page()
-    traffic = Traffic(page)
+    page = readers["phone"]
+    traffic = watched(page)
     page.goto((BOOK / name).as_uri())
     if name == "index.html":
         page.wait_for_url("**/chapters/index.html")
@@ -196,7 +231,6 @@ def test_a_phone_opens_a_page_without_a_server(name, readers):
         touch(page, explorer)
     assert page.evaluate("() => document.scrollingElement.scrollWidth") <= PHONE["width"]
     assert_only_own_files(page, traffic, BOOK.as_uri() + "/")
-    page.close()
 
 
 def touch(page, explorer):
@@ -219,14 +253,13 @@ def touch(page, explorer):
         assert button.bounding_box()["height"] >= 24
 
 
-def test_the_root_leads_to_the_front_page(readers, server):
-    page = readers["desktop"].new_page()
-    traffic = Traffic(page)
+def test_the_root_leads_to_the_front_page(readers, watched, server):
+    page = readers["phone"]
+    traffic = watched(page)
     page.goto(server)
     page.wait_for_url(server + "chapters/index.html")
     settle(page)
     assert traffic.trouble == []
-    page.close()
 
 
 @each(READ)
@@ -247,33 +280,67 @@ def test_a_page_fits_a_phone(name, loaded):
     assert outside == []
 
 
-# A chapter holds thousands of words of code in a dozen colours, and axe takes longer over them than
-# over all the rest. Take out the words that look like one before, and those that axe does not judge
-# (of folded cells, of a single letter), and later put them back.
-TAKE_REPEATED = """() => {
-  const seen = new Set();
-  // all are looked at before the first is taken: each change makes the browser style the page anew
-  const repeated = [...document.querySelectorAll('pre span')].filter((word) => {
-    const { color, backgroundColor } = getComputedStyle(word);
-    const behind = getComputedStyle(word.closest('pre')).backgroundColor;
-    const kind = [word.className, color, backgroundColor, behind].join();
-    if (seen.has(kind) || !word.checkVisibility() || word.textContent.trim().length < 2) {
-      return true;
+# A page holds thousands of pieces of text in a few dozen looks, and axe takes longer over their
+# contrasts than over all the rest. Mark some of each look: of text with the same colour, size and
+# weight, on the same colours behind it. (Some, from all over the page, for axe does not judge what
+# another element hides, what is scrolled out of its box, or a single letter.) Of the words of code,
+# which are most of a page, all others become plain text for a while.
+MARK_LOOKS = """() => {
+  const behind = new Map([[null, '']]); // all that an element and those around it paint there
+  const painted = (element) => {
+    if (!behind.has(element)) {
+      const { backgroundColor, backgroundImage, opacity, filter, mixBlendMode } =
+        getComputedStyle(element);
+      const own = [backgroundColor, backgroundImage, opacity, filter, mixBlendMode].join();
+      const around = painted(element.parentElement);
+      // most paint nothing
+      behind.set(element, own === 'rgba(0, 0, 0, 0),none,1,none,normal' ? around : around + own);
     }
-    seen.add(kind);
-    return false;
-  });
-  window.taken = repeated.map((word) => {
-    const hole = document.createComment('');
-    word.replaceWith(hole);
-    return [hole, word];
+    return behind.get(element);
+  };
+  const words = (element) => [...element.childNodes]
+    .map((node) => node.nodeType === Node.TEXT_NODE ? node.data : '').join('').trim();
+  const looks = {};
+  for (const element of document.body.querySelectorAll('*')) {
+    const { width, height } = element.getBoundingClientRect(); // a pixel: for screen readers alone
+    if ((words(element).length > 1 || element.matches('input, select, textarea'))
+        && Math.min(width, height) > 1 && !element.isContentEditable
+        && element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true })) {
+      const { color, fontSize, fontWeight, textShadow } = getComputedStyle(element);
+      const look = [color, fontSize, fontWeight, textShadow, painted(element)].join(';');
+      (looks[look] ??= []).push(element);
+    }
+  }
+  // after all are looked at: each change makes the browser style the page anew
+  for (const alike of Object.values(looks)) {
+    for (const part of [0, 0.2, 0.4, 0.6, 0.8, 1]) {
+      alike[Math.round(part * (alike.length - 1))].setAttribute('data-look', '');
+    }
+  }
+  const others = [...document.querySelectorAll('pre span:not([data-look], :has(*))')];
+  window.plain = others.map((word) => {
+    const text = document.createTextNode(word.textContent);
+    word.replaceWith(text);
+    return [text, word];
   });
 }"""
-PUT_BACK = "() => window.taken.reverse().forEach(([hole, word]) => hole.replaceWith(word))"
+PUT_BACK = """() => {
+  for (const [text, word] of window.plain) text.replaceWith(word);
+  for (const element of document.querySelectorAll('[data-look]')) {
+    element.removeAttribute('data-look');
+  }
+}"""
+AXE = Axe()
+# Contrast of marked text alone (an editor forgets marks, and its text is short), the other rules of
+# everything.
+JUDGED = "[data-look], [contenteditable] *"
+AXE.axe_script += f"; axe.configure({{rules: [{{id: 'color-contrast', selector: '{JUDGED}'}}]}})"
 
 
 def axe(page, **options):
-    results = Axe().run(page, options={"resultTypes": ["violations"], **options})
+    page.evaluate(MARK_LOOKS)
+    results = AXE.run(page, options={"resultTypes": ["violations"], **options})
+    page.evaluate(PUT_BACK)
     return results.response["violations"]
 
 
@@ -284,12 +351,8 @@ def test_axe_finds_nothing_serious(name, colours, loaded):
     expect(loaded.locator("html")).to_have_attribute("data-theme", colours)
     # the theme would fade from one to the other, and axe see a colour on its way
     loaded.add_style_tag(content="* { transition: none !important; animation: none !important; }")
-    violations = []
-    if colours == "light":  # in the dark only the colours change
-        violations += axe(loaded, rules={"color-contrast": {"enabled": False}})
-    loaded.evaluate(TAKE_REPEATED)
-    violations += axe(loaded, runOnly=["color-contrast"])
-    loaded.evaluate(PUT_BACK)
+    # in the dark only the colours change
+    violations = axe(loaded, **({} if colours == "light" else {"runOnly": ["color-contrast"]}))
     loaded.emulate_media(color_scheme="light")
     found = []
     for violation in violations:
@@ -301,9 +364,37 @@ def test_axe_finds_nothing_serious(name, colours, loaded):
     assert not found, "\n".join(found)
 
 
+PALE = """() => {
+  const items = document.querySelectorAll('article li:not(:has(*))');
+  items[items.length >> 1].style.color = '#999';
+  document.querySelector('article pre .c1').style.color = '#999';
+  for (const block of document.querySelectorAll('pre')) {
+    block.removeAttribute('tabindex');
+    block.style.width = '60px';
+  }
+}"""
+
+
+def test_axe_is_shown_all_that_it_judges(browser):
+    """What marks and plain text could hide: one pale item of a list, one word, blocks to scroll."""
+    page = browser.new_page()
+    page.goto((BOOK / "chapters/step_lr.html").as_uri())
+    settle(page)
+    blocks = page.locator("pre").count()
+    article = page.locator("article").first
+    before = article.inner_html()
+    assert {violation["id"] for violation in axe(page)}.isdisjoint({"color-contrast"})
+    assert article.inner_html() == before
+    page.evaluate(PALE)
+    found = {violation["id"]: violation["nodes"] for violation in axe(page)}
+    assert len(found["color-contrast"]) == 2
+    assert blocks / 2 < len(found["scrollable-region-focusable"]) <= blocks
+    page.close()
+
+
 @each(READ)
 def test_every_picture_says_what_it_shows(name):
-    for image in SOUPS[name].select("img"):
+    for image in soup(name).select("img"):
         alt = image.get("alt", "").strip()
         assert len(alt) >= 20 and " " in alt, f"alt={alt!r} of {str(image)[:150]}"
         assert not re.search(r"\.(png|svg|jpe?g)$|_images/", alt), alt
@@ -314,7 +405,7 @@ def test_a_button_opens_the_notebook_in_colab(name):
     notebook = Path(name).with_suffix(".ipynb")
     text = (ROOT / notebook).read_text() if (ROOT / notebook).exists() else ""
     with_code = '"cell_type": "code"' in text
-    links = SOUPS[name].select('a[href*="colab.research.google.com"]')
+    links = soup(name).select('a[href*="colab.research.google.com"]')
     wanted = [repository.configured().in_colab + notebook.as_posix()] * with_code
     if name == "chapters/teaching.html":  # which leads to the problem sets
         handouts = sorted((ROOT / "assignments" / "handouts").glob("*.ipynb"))
@@ -322,14 +413,13 @@ def test_a_button_opens_the_notebook_in_colab(name):
         wanted = [own + path.relative_to(ROOT).as_posix() for path in handouts]
     assert [link["href"] for link in links] == wanted
     # the set-up cell is no part of the page
-    assert '"google.colab" in sys.modules' not in SOUPS[name].get_text()
+    assert '"google.colab" in sys.modules' not in soup(name).get_text()
 
 
 @pytest.mark.parametrize("width", [320, 360, 1280])
-def test_the_colab_button_can_be_seen_and_named(width, readers, server):
+def test_the_colab_button_can_be_seen_and_named(width, browser, server):
     size = {"width": width, "height": 740}
-    page = readers["desktop"].new_page()
-    page.set_viewport_size(size)
+    page = browser.new_page(viewport=size)
     page.goto(server + "chapters/index.html")
     settle(page)
     button = page.get_by_role("link", name="Open in Colab")
@@ -345,7 +435,7 @@ def test_the_colab_button_can_be_seen_and_named(width, readers, server):
 def test_links_inside_the_book_lead_somewhere(name):
     broken = []
     for tag, attribute in (("a", "href"), ("link", "href"), ("img", "src"), ("script", "src")):
-        for element in SOUPS[name].select(f"{tag}[{attribute}]"):
+        for element in soup(name).select(f"{tag}[{attribute}]"):
             target, anchor = urldefrag(urljoin(name, element[attribute]))
             parts = urlsplit(target)
             if parts.scheme in ("http", "https", "mailto", "data"):
@@ -353,7 +443,7 @@ def test_links_inside_the_book_lead_somewhere(name):
             path = unquote(parts.path)
             if not (BOOK / path).is_file():
                 broken.append(f"{element[attribute]}: no such file")
-            elif anchor and path in IDS and unquote(anchor) not in IDS[path]:
+            elif anchor and path in TEXTS and unquote(anchor) not in ids(path):
                 broken.append(f"{element[attribute]}: no such anchor")
     assert broken == []
 
@@ -417,6 +507,16 @@ STATE = """root => {
   };
 }""".replace("STANDS", STANDS)
 
+# The states after each of some moves.
+STATES = f"""async (root, moves) => {{
+  const states = [];
+  for (const parts of moves) {{
+    await ({MOVE})(root, parts);
+    states.push(({STATE})(root));
+  }}
+  return states;
+}}"""
+
 
 def curves(state):
     """Every panel's curve, as it was drawn."""
@@ -467,7 +567,8 @@ def assert_run(panel, d, rates):
     got, wanted = read_run(panel, d), noisy_path(rates)
     assert len(got) == len(wanted)
     for t, (place, other) in enumerate(zip(got, wanted, strict=True)):
-        assert place == pytest.approx(other, rel=1e-6, abs=1e-9), f"step {t}"
+        near = all(map(partial(math.isclose, rel_tol=1e-6, abs_tol=1e-9), place, other))
+        assert near, f"step {t}: drawn {place}, not {other}"
 
 
 def assert_drawn(panel, values):
@@ -497,9 +598,7 @@ def test_the_drawn_curves_are_those_of_torch(name, explored):
         settings = [[0.0] * controls, [1.0] * controls]
         settings += [[chance.random() for _ in range(controls)] for _ in range(SETTINGS)]
         compared, different = 0, set()
-        for parts in settings:
-            explorer.evaluate(MOVE, parts)
-            state = explorer.evaluate(STATE)
+        for state in explorer.evaluate(STATES, settings):
             compared += compare_with_torch(state, fixed_steps)
             different.add(f"{state['code']} {state['metric']} {curves(state)}")
         assert compared >= SETTINGS, f"torch refused all but {compared} of the settings"
@@ -533,7 +632,7 @@ def compare_with_torch(state, fixed_steps):
 
 @each(WITH_EXPLORER)
 def test_an_explorer_comes_before_the_code_that_makes_it(name):
-    for explorer in SOUPS[name].select(".lr-explorer"):
+    for explorer in soup(name).select(".lr-explorer"):
         folded = explorer.find_parent(class_="cell").select_one("details.hide")
         assert folded is None or explorer in folded.find_all_previous(class_="lr-explorer")
 
@@ -848,7 +947,7 @@ def test_pointing_at_the_path_reads_the_nearest_step(name, explored):
 
 @each(WITH_PATH)
 def test_a_finger_on_the_path_leaves_its_step(name, readers):
-    page = readers["phone"].new_page()
+    page = readers["phone"]
     page.goto((BOOK / name).as_uri())
     settle(page)
     explorer = with_a_path(page)
@@ -858,7 +957,6 @@ def test_a_finger_on_the_path_leaves_its_step(name, readers):
     page.evaluate(FRAMES)
     assert explorer.locator(".lr-at").input_value() == "1"
     assert_read(explorer, 1)
-    page.close()
 
 
 @each(WITH_PATH)
@@ -980,7 +1078,7 @@ def test_nothing_moves_by_itself(name, motion, browser):
 
 @each(WITH_EXPLORER)
 def test_a_swipe_that_begins_on_a_slider_scrolls_and_moves_nothing(name, readers):
-    page = readers["phone"].new_page()
+    page = readers["phone"]
     page.goto((BOOK / name).as_uri())
     slider = page.locator(".lr-controls input[type=range]").first
     slider.evaluate("s => s.scrollIntoView({ block: 'center' })")
@@ -997,9 +1095,9 @@ def test_a_swipe_that_begins_on_a_slider_scrolls_and_moves_nothing(name, readers
         page.evaluate(FRAMES)
     devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.evaluate(FRAMES)
+    devtools.detach()
     assert page.evaluate("() => scrollY") > top + 50
     assert explorer.evaluate(STATE) == before
-    page.close()
 
 
 @each(WITH_EXPLORER)
@@ -1027,8 +1125,7 @@ def test_what_a_slider_does_stays_in_sight(name, size, browser):
 @each(WITH_EXPLORER)
 def test_things_to_try_are_set(name, explored):
     """What the text marks with `name:value` stands in the controls when its button was pressed."""
-    html = (BOOK / name).read_text(encoding="utf-8")
-    marks = [unescape(mark) for mark in re.findall(r'data-lr-try="([^"]*)"', html)]
+    marks = [unescape(mark) for mark in re.findall(r'data-lr-try="([^"]*)"', TEXTS[name])]
     buttons = explored.locator(".lr-try").all()
     assert len(marks) == len(buttons)
     for mark, button in zip(marks, buttons, strict=True):
@@ -1074,7 +1171,7 @@ def test_every_control_has_a_name_of_its_own(name, loaded):
 
 @each(WITH_EXPLORER)
 def test_without_scripts_a_picture_stands_in(name, readers, server):
-    page = readers["without scripts"].new_page()
+    page = readers["without scripts"]
     page.goto(server + name)
     for explorer in explorers(page):
         expect(explorer.locator(".lr-fallback")).to_be_visible()
@@ -1082,7 +1179,6 @@ def test_without_scripts_a_picture_stands_in(name, readers, server):
         expect(explorer.locator(".lr-code")).to_be_visible()
         for control in explorer.locator("input, select, button").all():
             expect(control).to_be_hidden()
-    page.close()
 
 
 @each(WITH_EXPLORER)
