@@ -124,6 +124,7 @@ class Traffic:
     """What a page asks for, and what goes wrong in it, from now on until `end`."""
 
     def __init__(self, page):
+        page.goto("about:blank")  # what the last page still waits for is no business of the next
         self.page, self.asked, self.trouble = page, [], []
         tell = self.trouble.append
         self.heard = {
