@@ -100,7 +100,8 @@ notebooks: $(READY)
 # Plug-ins that no test here uses take seconds to load, in each process.
 pages: browser $(BOOK)
 	@echo "== the built pages and live sliders, in a browser"
-	@$(PYTEST) -p no:nbval -p no:hypothesispytest $(IN_BROWSER:%=tests/%) -n 2 --dist loadgroup
+	@$(PYTEST) -p no:nbval -p no:hypothesispytest $(IN_BROWSER:%=tests/%) \
+	  -n 2 --dist loadgroup --no-loadscope-reorder
 
 # The packages there are older, and other packages warn that they are.
 test-colab: $(COLAB)/.ready ## run every chapter and the sliders with the versions that Colab has

@@ -21,7 +21,8 @@ for name in ("no_proxy", "NO_PROXY"):
 
 
 # Files that take minutes, or wait for much: begun first, none is left alone at the end of a run.
-FIRST = ("test_classroom", "test_cluster", "test_gpu_tool", "test_attacks")
+FIRST = ("test_classroom", "test_cluster", "test_gpu_tool", "test_attacks")  # make unit
+FIRST += ("test_lab", "test_firefox")  # make pages
 
 
 def pytest_collection_modifyitems(items):
