@@ -84,8 +84,9 @@ def checked(found, where):
         try:
             validate(row)
         except fastjsonschema.JsonSchemaValueException as error:
-            field = ".".join(error.path[1:]) or "the row"
-            raise ValueError(f"row {number} of {where}: {field}: {error.message}") from None
+            field = ".".join(error.path[1:])
+            which = f"{field}: got {error.value!r}" if field else "the row"
+            raise ValueError(f"row {number} of {where}: {which}: {error.message}") from None
         if not is_finite(row):
             field = next(name for name in row if not is_finite(row[name]))
             raise ValueError(f"row {number} of {where}: {field} holds NaN or an infinity")
