@@ -8,15 +8,18 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from traitlets import default
@@ -26,13 +29,14 @@ from classroom.course import pieces
 
 OUTPUT = 32 * 2**20  # characters that a notebook may show, pictures included
 SETUP_SECONDS = 60  # for a cell that only the teacher wrote, such as the imports
+FORKING = 5  # seconds, until a fork of a process must be there
 EXPLORING = 30  # seconds, for all cells together that a student added: they earn no points
 OUT_OF_TIME = "CellTimeoutError"
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
-# Run first, with much time: PyTorch loads a good part of itself with its first optimizer. Without
-# the garbage collector, which would look through all of it again and again, that is a tenth faster.
+# PyTorch loads a good part of itself with its first optimizer step. Without the garbage collector,
+# which would look through all of it again and again, that is a tenth faster.
 WARM_UP = """
 import gc
 gc.disable()
@@ -40,8 +44,39 @@ import torch
 torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0).step()
 gc.enable()
 """
-# `exit()` would end the kernel a moment later, in the midst of the checks.
-STAY = "type(get_ipython()).ask_exit = lambda shell: None"
+# What runs in the sandbox before any code of a student. Each kernel is a fork of it, with PyTorch
+# loaded and empty names. When a kernel ends, all ends, unless SIGUSR1 asked for another before; it
+# gets none where a file was left. All ends with its parent, too, by PR_SET_PDEATHSIG (1).
+# (`exit()` would end a kernel a moment later, in the midst of the checks.)
+SERVER = f"""
+import sys
+del sys.path[0]  # this folder, where modules of a student may lie
+{WARM_UP}
+import ctypes, os, signal
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
+ZMQInteractiveShell.ask_exit = lambda shell: None
+def files():
+    return [name for name in os.listdir() if not name.startswith(".")]
+def end_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+end_with_parent()
+another = {{signal.SIGUSR1}}
+signal.pthread_sigmask(signal.SIG_BLOCK, another)
+before = files()
+while True:
+    kernel = os.fork()
+    if not kernel:
+        end_with_parent()
+        os.setsid()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, another)
+        IPKernelApp.launch_instance(sys.argv[1:])
+        os._exit(0)
+    os.waitpid(kernel, 0)
+    if not another & signal.sigpending() or files() != before:
+        break
+    signal.sigwait(another)
+"""
 # A probe runs among the names of the notebook, but for those that hide a name of Python or of the
 # set-up cell: `float = str` or another `check` harms nobody. `got` leaves it as plain values.
 PROBE = """
@@ -87,7 +122,7 @@ class KernelManager(AsyncKernelManager):
 
     @property
     def kernel_spec(self):
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        command = [sys.executable, "-c", SERVER, "-f", "{connection_file}"]
         command += ["--log-level=CRITICAL", "--HistoryManager.enabled=False"]
         if self.in_sandbox:
             argv = sandbox.wrap(command, self.shared, self.connection_file)
@@ -98,7 +133,7 @@ class KernelManager(AsyncKernelManager):
 
 
 class Run(NotebookClient):
-    """A notebook in a kernel that runs: made by `running`."""
+    """A notebook in a kernel that runs: made by `Kernels.running`."""
 
     def __init__(self, notebook, cell_seconds, watch, **options):
         super().__init__(
@@ -211,37 +246,85 @@ class Run(NotebookClient):
             return None, ("RuntimeError", "nothing came out that is a number or a text")
 
 
-@contextlib.contextmanager
-def running(notebook, in_sandbox, seconds, cell_seconds):
-    """A `Run` whose kernel ends with the block.
+class Kernels:
+    """The kernels of a submission, one at a time; all end with the `with` block that it opens.
 
-    `seconds` is the limit for all of it, `cell_seconds` that of a cell. Raises Stopped if the
-    kernel does not start.
+    They share a sandbox as long as each leaves it as it was. `seconds` is the limit for all of
+    them, `cell_seconds` that of a cell.
     """
-    # short, for the path of a socket must be
-    with tempfile.TemporaryDirectory(prefix="lr-grade-", ignore_cleanup_errors=True) as folder:
+
+    def __init__(self, in_sandbox, seconds, cell_seconds):
+        self.in_sandbox = in_sandbox
+        self.until = time.monotonic() + seconds
+        self.cell_seconds = cell_seconds
+        self.opened = contextlib.ExitStack()
+        self.manager = None  # of the sandbox that is open
+        self.watch = None  # on it
+        self.processes = []  # in it when no cell had run yet: the server, and last the kernel
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.opened.close()
+
+    @contextlib.contextmanager
+    def running(self, notebook):
+        """A `Run` of the notebook in a fresh kernel. Raises Stopped if that does not start."""
+        if not self.manager or not self.fork_another():
+            self.opened.close()
+            self.open()
+        run = Run(notebook, self.cell_seconds, self.watch, km=self.manager)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(run.setup_kernel(cleanup_kc=False))
+            except Exception as error:
+                raise Stopped(run.why(error)) from None
+            stack.callback(run.kc.stop_channels)
+            self.processes = processes_below()
+            yield run
+
+    def open(self):
+        """Make a sandbox, in which nothing runs yet, and watch it."""
+        # short, for the path of a socket must be
+        made = tempfile.TemporaryDirectory(prefix="lr-grade-", ignore_cleanup_errors=True)
+        folder = self.opened.enter_context(made)
         Path(folder, "owner").write_text(str(os.getpid()))
         shared = Path(folder, "s")
         shared.mkdir()
         shared.chmod(0o777)
         sockets = zmq.asyncio.Context()
         sockets.setsockopt(zmq.MAXMSGSIZE, 256 * 2**20)
-        manager = KernelManager(
+        self.opened.callback(sockets.destroy, linger=0)
+        self.manager = KernelManager(
             transport="ipc",  # files in a folder: a sandbox without a network has no ports
             connection_file=str(shared / "kernel.json"), ip=str(shared / "socket"), context=sockets,
         )  # fmt: skip
-        manager.shared, manager.in_sandbox = str(shared), in_sandbox
-        watch = sandbox.Watch(shared, overhead=2 if in_sandbox else 0, seconds=seconds)
-        run = Run(notebook, cell_seconds, watch, km=manager)
-        watch.start()
+        self.manager.shared, self.manager.in_sandbox = str(shared), self.in_sandbox
+        left = self.until - time.monotonic()
+        self.watch = sandbox.Watch(shared, overhead=3 if self.in_sandbox else 1, seconds=left)
+        self.watch.start()
+        self.opened.callback(self.watch.end)
+        self.opened.callback(run_sync(self.manager.shutdown_kernel), now=True)
+
+    def fork_another(self):
+        """Whether another kernel was forked in the same sandbox: not if the last left a trace."""
+        if self.watch.reason or not self.processes or processes_below() != self.processes:
+            return False
+        server, kernel = self.processes[-2:]
         try:
-            with contextlib.ExitStack() as stack:
-                try:
-                    stack.enter_context(run.setup_kernel(cleanup_kc=True))
-                except Exception as error:
-                    raise Stopped(run.why(error)) from None
-                run.extra(WARM_UP + STAY, run.where, locked=True)
-                yield run
-        finally:
-            watch.end()
-            sockets.destroy(linger=0)
+            server.send_signal(signal.SIGUSR1)
+            kernel.kill()
+            until = time.monotonic() + FORKING
+            while time.monotonic() < until and server.status() != psutil.STATUS_ZOMBIE:
+                if [child for child in server.children() if child != kernel]:
+                    return True
+                time.sleep(0.01)
+        except psutil.Error:  # it has ended
+            pass
+        return False
+
+
+def processes_below():
+    """The processes that this one started, and theirs: parents stand before their children."""
+    return psutil.Process().children(recursive=True)

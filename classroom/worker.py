@@ -20,7 +20,7 @@ from classroom import sandbox
 from classroom.checks import MESSAGE, judge, teachers
 from classroom.course import released_cells, released_notebook, settings
 from classroom.files import text_of
-from classroom.kernel import IMPORT_ERRORS, OUT_OF_TIME, Stopped, running
+from classroom.kernel import IMPORT_ERRORS, OUT_OF_TIME, Kernels, Stopped
 from classroom.restore import Ungradable, read_notebook, restore
 
 SHOWN = 2000  # characters of an output that the feedback shows
@@ -51,10 +51,11 @@ def grade(course, template, name, path, in_sandbox=True, seconds=sandbox.SECONDS
         notebook = read_notebook(text_of(Path(path).read_bytes()))
         outcome["notes"], lost = restore(notebook, released)
         cell_seconds = settings(course, template).Execute.timeout
-        graded = Graded(course, name, notebook, released, (in_sandbox, seconds, cell_seconds))
-        graded.texts = added_texts(notebook, template, name)
-        graded.run()
-        graded.try_again()
+        with Kernels(in_sandbox, seconds, cell_seconds) as kernels:
+            graded = Graded(course, name, notebook, released, kernels)
+            graded.texts = added_texts(notebook, template, name)
+            graded.run()
+            graded.try_again()
         outcome["notes"] += graded.notes
         outcome["numbers"] = graded.numbers
         outcome["asks_number"] = any(map(asks_number, graded.teachers.checks))
@@ -75,24 +76,18 @@ def nothing(reason):
 class Graded:
     """A submission that is graded: its notebook, and what each check said."""
 
-    def __init__(self, course, name, notebook, released, limits):
+    def __init__(self, course, name, notebook, released, kernels):
         self.teachers = teachers(course, name)
         self.judge = judge(course, name)
         self.notebook = notebook
         self.released = released
-        self.in_sandbox, seconds, self.cell_seconds = limits
-        self.until = time.monotonic() + seconds
+        self.kernels = kernels
         self.texts = []  # what the student wrote in cells of their own
         self.notes = []
         self.numbers = []  # student numbers that the student's own numbers are made from
         self.outputs = {}  # what each answer printed, by grade_id
         self.broken = {}  # the error that its cell ended with, or None
         self.results = {}  # (whether it is right, message) of each check, by grade_id
-
-    def running(self, notebook):
-        """`kernel.running`, in what is left of the time for this submission."""
-        left = self.until - time.monotonic()
-        return running(notebook, self.in_sandbox, left, self.cell_seconds)
 
     def run(self):
         """Run the whole notebook, then the checks; once more without a cell that ends it all.
@@ -102,7 +97,7 @@ class Graded:
         try:
             self.run_all()
         except Stopped as stopped:
-            if not stopped.added or time.monotonic() > self.until - ENOUGH:
+            if not stopped.added or time.monotonic() > self.kernels.until - ENOUGH:
                 raise
             self.notebook.cells[stopped.added - 1] = nbformat.v4.new_markdown_cell("")
             self.run_all()
@@ -110,7 +105,7 @@ class Graded:
 
     def run_all(self):
         """Run the whole notebook, then the checks. Raises Stopped."""
-        with self.running(self.notebook) as run:
+        with self.kernels.running(self.notebook) as run:
             errors = run.run_notebook()
             # before a check runs, for what it is asked must not come to stand among the outputs
             self.notes = told_by(self.notebook, errors, run.skipped)
@@ -178,7 +173,7 @@ class Graded:
             notebook.cells.append(copy)
         said = WITH_REFERENCE.format(", ".join(replaced)) if replaced else "right"
         try:
-            with self.running(notebook) as run:
+            with self.kernels.running(notebook) as run:
                 run.run_notebook()
                 for check in failed:
                     if self.result(run, check)[0]:

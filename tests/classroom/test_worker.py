@@ -1,6 +1,7 @@
 """What happens to the cells of a submission before and after they run."""
 
 import builtins
+import contextlib
 import json
 import subprocess
 import sys
@@ -193,6 +194,36 @@ def test_a_name_that_a_later_cell_takes_costs_nothing(course_copy, tmp_path):
     put(tmp_path, "mine.ipynb", notebook)
     outcome = worker.grade(COURSE, course_copy, "ps1", tmp_path / "mine.ipynb")
     assert points(outcome) == 12
+
+
+LOOK = """
+import os, signal, subprocess
+print("names" if "left" in globals() else "no names", sum([1, 2]), end=" ")
+print("old" if os.path.exists(".mark") else "new", "sandbox")
+left = open(".mark", "w").close()
+"""
+LEFT = {  # what a notebook does at its end: the sandbox of the next
+    "import builtins; builtins.sum = str": "old",
+    "open('rates.csv', 'w').close()": "new",
+    "sleeping = subprocess.Popen(['sleep', '600'])": "new",
+    "os.kill(os.getppid(), signal.SIGKILL)": "new",
+    "": "new",
+}
+
+
+def test_a_kernel_finds_nothing_of_the_one_before():
+    """It is a fork in the same sandbox if nothing was left there, else all begins anew."""
+    said = []
+    with kernel.Kernels(in_sandbox=True, seconds=200, cell_seconds=20) as kernels:
+        for last in LEFT:
+            notebook = nbformat.v4.new_notebook()
+            notebook.cells = [nbformat.v4.new_code_cell(source) for source in (LOOK, last)]
+            with contextlib.suppress(kernel.Stopped), kernels.running(notebook) as run:
+                run.run_notebook()
+            said.append(notebook.cells[0].outputs[0].text)
+    expected = ["new", *LEFT.values()][:-1]
+    assert said == [f"no names 3 {sandbox} sandbox\n" for sandbox in expected]
+    assert kernel.processes_below() == []
 
 
 @pytest.mark.parametrize(
