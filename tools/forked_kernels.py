@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 MODULES = (
     "IPython",
+    "ipykernel.debugger",
     "ipykernel.kernelapp",
     "ipywidgets",
     "matplotlib.pyplot",
