@@ -29,7 +29,7 @@ function start(root, model) {
   const at = find(".lr-at"); // the slider of the step that is read
   const log = find(".lr-log");
   const svgs = {}, sizes = {}, scales = {};
-  let curves = null, now = {}, pins = [], hovered = null, playing = null;
+  let curves = null, now = {}, pins = [], hovered = null, playing = null, lines = 0;
   // a formula that the reader changed: asked for its rates, it answers later
   let changed = null, published = null, turn = 0;
   // of the second explorer of a page: "explorer2"
@@ -146,7 +146,7 @@ function start(root, model) {
     const { values, texts, shown } = read();
     const found = compute(values);
     const whose = changed ? "# the curve of the formula as published\n" : "";
-    find(".lr-code").textContent = whose + model.code.replace(/\$\{(\w+)\}/g, (_, name) => texts[name]);
+    showCode(whose + model.code.replace(/\$\{(\w+)\}/g, (_, name) => texts[name]));
     const message = find(".lr-message");
     message.hidden = !found.error;
     if (found.error) {
@@ -161,6 +161,21 @@ function start(root, model) {
     } else {
       showCurves(found);
     }
+  }
+
+  // Line by line: only those that changed are laid out and painted anew. The box does not shrink
+  // again, or what stands below would jump.
+  function showCode(text) {
+    const code = find(".lr-code");
+    const wanted = text.match(/.*\n|.+/g);
+    if (code.children.length !== wanted.length) {
+      code.replaceChildren(...wanted.map(() => document.createElement("span")));
+      lines = Math.max(lines, wanted.length);
+      code.style.minHeight = `min(${lines} * 1lh, 22em)`;
+    }
+    wanted.forEach((line, i) => {
+      if (code.children[i].textContent !== line) code.children[i].textContent = line;
+    });
   }
 
   function showCurves(found) {
@@ -431,4 +446,9 @@ function start(root, model) {
     }
     width = entry.contentRect.width;
   }).observe(find(".lr-panels"));
+  // of a known height, a move is laid out without the page around
+  new ResizeObserver(([entry]) => {
+    root.style.height = `${entry.contentRect.height}px`;
+    root.style.contain = "strict";
+  }).observe(find(".lr-inside"));
 }

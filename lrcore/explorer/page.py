@@ -96,6 +96,7 @@ PAGE = """<div class="lr-explorer" id="{id}" role="group" aria-label="Explorer o
 data-formula="{formula}" data-call="{call}">
 <style>
 {style}</style>
+<div class="lr-inside">
 <div class="lr-stage">
 <img class="lr-fallback" alt="{summary}" src="{picture}">
 <div class="lr-panels"></div>
@@ -116,6 +117,7 @@ data-formula="{formula}" data-call="{call}">
 <div class="lr-code-box"><p>This curve in PyTorch, as a program
 <button type="button" class="lr-copy lr-live" hidden>Copy</button></p>
 <pre class="lr-code" tabindex="0">{code}</pre></div>
+</div>
 <script>
 (() => {{
 "use strict";

@@ -252,6 +252,7 @@ def touch(page, explorer):
     explorer.locator(".lr-pin").tap()
     page.evaluate(FRAMES)
     assert all(panel["pinned"] for panel in explorer.evaluate(STATE)["panels"].values())
+    assert abs(explorer.evaluate(FIT)["spare"]) < 0.1, "the box does not fit what is in it"
     for button in explorer.locator("button").all():
         assert button.bounding_box()["height"] >= 24
 
@@ -275,7 +276,9 @@ def test_a_page_fits_a_phone(name, loaded):
           [...document.querySelectorAll('.lr-explorer, .lr-explorer *')].filter(e => {
             const box = e.getBoundingClientRect();
             const cut = e.closest('[clip-path]'); // of it only what is in the panel is seen
-            return box.width && !cut && (box.left < 0 || box.right > innerWidth);
+            const { bottom } = e.closest('.lr-explorer').getBoundingClientRect();
+            return box.width && !cut && (box.left < 0 || box.right > innerWidth
+              || box.bottom > bottom && !e.closest('pre') && e.checkVisibility());
           }).map(e => e.outerHTML.slice(0, 80))]"""
     )
     loaded.set_viewport_size(wide)
@@ -344,6 +347,7 @@ PALE = """() => {
   }
   for (const block of document.querySelectorAll('pre')) {
     block.removeAttribute('tabindex');
+    Object.defineProperty(block, 'tabIndex', { set() {} }); // the theme puts it back
     block.style.width = '60px';
   }
 }"""
@@ -481,12 +485,20 @@ STATE = """root => {
   };
 }""".replace("STANDS", STANDS)
 
+# How high the content of an explorer is, and how much higher than that its box.
+FIT = """root => {
+  const { paddingBottom, borderBottomWidth } = getComputedStyle(root);
+  const { bottom, height } = root.querySelector('.lr-inside').getBoundingClientRect();
+  const below = parseFloat(paddingBottom) + parseFloat(borderBottomWidth);
+  return { height, spare: root.getBoundingClientRect().bottom - below - bottom };
+}"""
+
 # The states after each of some moves.
 STATES = f"""async (root, moves) => {{
   const states = [];
   for (const parts of moves) {{
     await ({MOVE})(root, parts);
-    states.push(({STATE})(root));
+    states.push({{ ...({STATE})(root), ...({FIT})(root) }});
   }}
   return states;
 }}"""
@@ -570,10 +582,14 @@ def test_the_drawn_curves_are_those_of_torch(name, explored):
         fixed_steps = int(float(start["panels"]["rate"]["xmax"]))
         settings = [[0.0] * controls, [1.0] * controls]
         settings += [[chance.random() for _ in range(controls)] for _ in range(SETTINGS)]
-        compared, different = 0, set()
+        compared, different, heights = 0, set(), []
         for state in explorer.evaluate(STATES, settings):
             compared += compare_with_torch(state, fixed_steps)
             different.add(f"{state['code']} {state['metric']} {curves(state)}")
+            assert abs(state["spare"]) < 0.1, "the box does not fit what is in it"
+            heights += [] if state["message"] else [state["height"]]
+        assert heights == sorted(heights), "what stands below comes up"
+        assert len(set(heights)) <= 1 + ("<select" in explorer.inner_html()), "it goes down"
         assert compared >= SETTINGS, f"torch refused all but {compared} of the settings"
         assert len(different) > 5, "the controls change next to nothing"
 
@@ -1160,6 +1176,7 @@ def test_a_printed_page_shows_the_curves(name, loaded):
     try:
         for explorer in explorers(loaded):
             expect(explorer.locator(".lr-fallback")).to_be_hidden()
+            assert abs(explorer.evaluate(FIT)["spare"]) < 0.1, "code is cut, or paper is empty"
             for button in explorer.locator("button").all():
                 expect(button).to_be_hidden()
             for panel in explorer.locator("svg[data-panel]").all():
