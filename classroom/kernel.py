@@ -29,7 +29,7 @@ from classroom.course import pieces
 
 OUTPUT = 32 * 2**20  # characters that a notebook may show, pictures included
 SETUP_SECONDS = 60  # for a cell that only the teacher wrote, such as the imports
-FORKING = 5  # seconds, until a fork of a process must be there
+FORKING = 10  # seconds, until a fork must be there, and until its kernel must answer
 EXPLORING = 30  # seconds, for all cells together that a student added: they earn no points
 OUT_OF_TIME = "CellTimeoutError"
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
@@ -45,35 +45,48 @@ torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0).step()
 gc.enable()
 """
 # What runs in the sandbox before any code of a student. Each kernel is a fork of it, with PyTorch
-# loaded and empty names. When a kernel ends, all ends, unless SIGUSR1 asked for another before; it
-# gets none where a file was left. All ends with its parent, too, by PR_SET_PDEATHSIG (1).
+# loaded and empty names. When a kernel ends, all ends, unless SIGUSR1 asked for another before and
+# the folder is as it was. All ends with its parent, too, by PR_SET_PDEATHSIG (1).
 # (`exit()` would end a kernel a moment later, in the midst of the checks.)
 SERVER = f"""
 import sys
 del sys.path[0]  # this folder, where modules of a student may lie
-{WARM_UP}
 import ctypes, os, signal
-from ipykernel.kernelapp import IPKernelApp
-from ipykernel.zmqshell import ZMQInteractiveShell
-ZMQInteractiveShell.ask_exit = lambda shell: None
-def files():
-    return [name for name in os.listdir() if not name.startswith(".")]
 def end_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 end_with_parent()
+{WARM_UP}
+import numpy
+from IPython.core.profiledir import ProfileDir
+from IPython.paths import get_ipython_dir
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
+def folder():
+    here, found = os.stat(".").st_dev, []
+    for path, inside, names in os.walk("."):  # but for the sockets, which are mounted
+        inside[:] = [name for name in inside if os.lstat(os.path.join(path, name)).st_dev == here]
+        found += [os.path.join(path, name) for name in inside]
+        for name in names:
+            file = os.path.join(path, name)
+            found.append(f"{{file}} {{os.lstat(file).st_mtime_ns}}")
+    return sorted(found)
+ZMQInteractiveShell.ask_exit = lambda shell: None
+ProfileDir.create_profile_dir_by_name(get_ipython_dir())
 another = {{signal.SIGUSR1}}
 signal.pthread_sigmask(signal.SIG_BLOCK, another)
-before = files()
+before = folder()
+gc.freeze()
 while True:
     kernel = os.fork()
     if not kernel:
         end_with_parent()
         os.setsid()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, another)
+        numpy.random.seed()
         IPKernelApp.launch_instance(sys.argv[1:])
         os._exit(0)
     os.waitpid(kernel, 0)
-    if not another & signal.sigpending() or files() != before:
+    if not another & signal.sigpending() or folder() != before:
         break
     signal.sigwait(another)
 """
@@ -131,6 +144,10 @@ class KernelManager(AsyncKernelManager):
         # a signal would reach bubblewrap and end it; a message reaches the kernel
         return KernelSpec(argv=argv, language="python", interrupt_mode="message")
 
+    def client(self, **options):
+        """A client with the manager's context, and so with its limit on messages."""
+        return super().client(context=self.context, **options)
+
 
 class Run(NotebookClient):
     """A notebook in a kernel that runs: made by `Kernels.running`."""
@@ -186,7 +203,7 @@ class Run(NotebookClient):
         """In words, why nbclient gave up."""
         if self.watch.reason:
             reason = self.watch.reason
-        elif "Timeout" in type(error).__name__:
+        elif "Timeout" in type(error).__name__ or "didn't respond" in str(error):
             reason = "it ran too long and could not be interrupted"
         else:
             reason = "its Python process ended by itself or was ended"
@@ -271,18 +288,31 @@ class Kernels:
     @contextlib.contextmanager
     def running(self, notebook):
         """A `Run` of the notebook in a fresh kernel. Raises Stopped if that does not start."""
-        if not self.manager or not self.fork_another():
+        run = self.start(notebook)
+        try:
+            yield run
+        finally:
+            run.kc.stop_channels()
+
+    def start(self, notebook):
+        """A `Run` whose kernel answers: a fork if there can be one, else one in a new sandbox."""
+        forked = self.fork_another()
+        if not forked:
             self.opened.close()
             self.open()
-        run = Run(notebook, self.cell_seconds, self.watch, km=self.manager)
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(run.setup_kernel(cleanup_kc=False))
-            except Exception as error:
-                raise Stopped(run.why(error)) from None
-            stack.callback(run.kc.stop_channels)
-            self.processes = processes_below()
-            yield run
+        run = Run(notebook, self.cell_seconds, self.watch, km=self.manager,
+                  startup_timeout=FORKING if forked else 2 * SETUP_SECONDS)  # fmt: skip
+        try:
+            if not forked:
+                run.start_new_kernel()
+            run.start_new_kernel_client()
+        except Exception as error:
+            self.processes = []
+            if forked:  # what the last notebook did must not be this one's loss
+                return self.start(notebook)
+            raise Stopped(run.why(error)) from None
+        self.processes = self.below()
+        return run
 
     def open(self):
         """Make a sandbox, in which nothing runs yet, and watch it."""
@@ -304,27 +334,29 @@ class Kernels:
         left = self.until - time.monotonic()
         self.watch = sandbox.Watch(shared, overhead=3 if self.in_sandbox else 1, seconds=left)
         self.watch.start()
-        self.opened.callback(self.watch.end)
         self.opened.callback(run_sync(self.manager.shutdown_kernel), now=True)
+        self.opened.callback(self.watch.end)  # first: it knows what the kernel started
+        self.processes = []
+
+    def below(self):
+        """The processes of the sandbox: parents stand before their children."""
+        return psutil.Process(self.manager.provisioner.pid).children(recursive=True)
 
     def fork_another(self):
         """Whether another kernel was forked in the same sandbox: not if the last left a trace."""
-        if self.watch.reason or not self.processes or processes_below() != self.processes:
+        if not (self.in_sandbox and self.processes) or self.watch.reason:
             return False
         server, kernel = self.processes[-2:]
         try:
+            if self.below() != self.processes:
+                return False
             server.send_signal(signal.SIGUSR1)
             kernel.kill()
             until = time.monotonic() + FORKING
             while time.monotonic() < until and server.status() != psutil.STATUS_ZOMBIE:
-                if [child for child in server.children() if child != kernel]:
+                if any(child != kernel for child in server.children()):
                     return True
                 time.sleep(0.01)
-        except psutil.Error:  # it has ended
+        except (psutil.Error, AttributeError):  # it has ended
             pass
         return False
-
-
-def processes_below():
-    """The processes that this one started, and theirs: parents stand before their children."""
-    return psutil.Process().children(recursive=True)

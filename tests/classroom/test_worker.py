@@ -2,13 +2,17 @@
 
 import builtins
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
+import zmq
 from handed_in import grade_id, put, released, solved
 
 from classroom import kernel, sandbox, worker
@@ -197,33 +201,78 @@ def test_a_name_that_a_later_cell_takes_costs_nothing(course_copy, tmp_path):
 
 
 LOOK = """
-import os, signal, subprocess
-print("names" if "left" in globals() else "no names", sum([1, 2]), end=" ")
-print("old" if os.path.exists(".mark") else "new", "sandbox")
-left = open(".mark", "w").close()
+import json, os, signal, subprocess
+import numpy, psutil
+names = sorted(name for name in os.listdir(".") if not name.startswith("lr-grade-"))
+seen = ["left" in globals(), sum([1, 2]), names, numpy.random.rand()]
+print(json.dumps([*seen, psutil.Process(os.getppid()).create_time()]))
+left = True
 """
-LEFT = {  # what a notebook does at its end: the sandbox of the next
-    "import builtins; builtins.sum = str": "old",
-    "open('rates.csv', 'w').close()": "new",
-    "sleeping = subprocess.Popen(['sleep', '600'])": "new",
-    "os.kill(os.getppid(), signal.SIGKILL)": "new",
-    "": "new",
+LAST = {  # what a notebook does at its end: whether the next one runs in the same sandbox
+    "import builtins; builtins.sum = str": True,
+    "open('.ipython/profile_default/startup/mine.py', 'w').close()": False,
+    "sleeping = subprocess.Popen(['sleep', '600'])": False,
+    "os.kill(os.getppid(), signal.SIGKILL)": False,
+    "": True,
 }
+
+
+def has_ended(process, within=5):
+    """Whether a process that was killed is gone, but for what a parent has to collect."""
+    until = time.monotonic() + within
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+    return True
 
 
 def test_a_kernel_finds_nothing_of_the_one_before():
     """It is a fork in the same sandbox if nothing was left there, else all begins anew."""
     said = []
     with kernel.Kernels(in_sandbox=True, seconds=200, cell_seconds=20) as kernels:
-        for last in LEFT:
+        for last in LAST:
             notebook = nbformat.v4.new_notebook()
             notebook.cells = [nbformat.v4.new_code_cell(source) for source in (LOOK, last)]
             with contextlib.suppress(kernel.Stopped), kernels.running(notebook) as run:
                 run.run_notebook()
-            said.append(notebook.cells[0].outputs[0].text)
-    expected = ["new", *LEFT.values()][:-1]
-    assert said == [f"no names 3 {sandbox} sandbox\n" for sandbox in expected]
-    assert kernel.processes_below() == []
+                assert run.kc.context.getsockopt(zmq.MAXMSGSIZE) == 2**28
+            said.append(json.loads(notebook.cells[0].outputs[0].text))
+        below = kernels.below()
+    left, sums, names, drawn, sandboxes = zip(*said, strict=True)
+    assert set(left) == {False} and set(sums) == {3}
+    assert all(one == names[0] for one in names) and len(set(drawn)) == len(LAST)
+    same = [one == other for one, other in itertools.pairwise(sandboxes)]
+    assert same == [*LAST.values()][:-1]
+    assert below and all(map(has_ended, below))
+
+
+def test_a_fork_that_does_not_answer_is_no_loss(monkeypatch):
+    monkeypatch.setattr(kernel, "FORKING", 2)
+    breaks = """
+import os, resource
+resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (3, 3))
+print(2)
+"""
+    with kernel.Kernels(in_sandbox=True, seconds=200, cell_seconds=20) as kernels:
+        for source in (breaks, "print(1 + 1)"):
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+            with kernels.running(notebook) as run:
+                run.run_notebook()
+            assert notebook.cells[0].outputs[0].get("text") == "2\n", notebook.cells[0].outputs
+
+
+def test_without_a_sandbox_what_a_notebook_started_ends_with_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    starts = "import subprocess\nprint(subprocess.Popen(['sleep', '600']).pid)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(starts)])
+    with kernel.Kernels(in_sandbox=False, seconds=200, cell_seconds=20) as kernels:
+        with kernels.running(notebook) as run:
+            run.run_notebook()
+        sleeping = psutil.Process(int(notebook.cells[0].outputs[0].text))
+        assert not has_ended(sleeping, within=0)
+    assert has_ended(sleeping)
 
 
 @pytest.mark.parametrize(
