@@ -336,7 +336,6 @@ class Kernels:
         self.watch.start()
         self.opened.callback(run_sync(self.manager.shutdown_kernel), now=True)
         self.opened.callback(self.watch.end)  # first: it knows what the kernel started
-        self.processes = []
 
     def below(self):
         """The processes of the sandbox: parents stand before their children."""
