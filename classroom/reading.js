@@ -5,17 +5,36 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const place = (name) => `lr-written:${data.store}:${name}`;
 const trouble = document.getElementById("trouble");
 
-function kept(name) {
+// Kept in IndexedDB: of what a page opened from disk puts into localStorage, Chromium 156 loses a
+// tenth. All pages on a disk share a database: `place` tells them apart.
+const database = new Promise((resolve, reject) => {
+  const request = indexedDB.open("lr-written");
+  request.onupgradeneeded = () => request.result.createObjectStore("kept");
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+
+async function kept(name) {
   try {
-    return JSON.parse(localStorage.getItem(place(name)));
+    const request = (await database).transaction("kept").objectStore("kept").get(place(name));
+    return await new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
   } catch {
-    return null;
+    return undefined;
   }
 }
 
-function keep(name, value) {
+async function keep(name, value) {
   try {
-    localStorage.setItem(place(name), JSON.stringify(value));
+    const change = (await database).transaction("kept", "readwrite");
+    change.objectStore("kept").put(value, place(name));
+    change.commit(); // now: a page that is closed takes with it what it has not handed over
+    await new Promise((resolve, reject) => {
+      change.oncomplete = resolve;
+      change.onabort = () => reject(change.error);
+    });
   } catch {
     trouble.textContent =
       "This browser keeps nothing of this page: press Save written.csv before you close it.";
@@ -145,9 +164,8 @@ function save() {
   show();
 }
 
-answers.forEach((answer, index) => {
-  const { article, key, points, comment, ticks } = answer;
-  const old = kept(key);
+async function putBack({ key, points, comment, ticks }) {
+  const old = await kept(key);
   if (old) {
     points.value = old.points;
     comment.value = old.comment;
@@ -156,6 +174,10 @@ answers.forEach((answer, index) => {
     const lines = comment.value.split("\n");
     ticks.forEach((tick) => (tick.checked = lines.includes(tick.dataset.line)));
   }
+}
+
+answers.forEach((answer, index) => {
+  const { article } = answer;
   article.addEventListener("focusin", () => (current = index));
   article.addEventListener("input", (event) => {
     if (event.target.classList.contains("tick")) {
@@ -173,8 +195,6 @@ answers.forEach((answer, index) => {
 
 const hide = document.getElementById("hide");
 const hideNames = () => document.body.classList.toggle("hidden-names", hide.checked);
-hide.checked = Boolean(kept("hide"));
-hideNames();
 hide.addEventListener("change", () => {
   keep("hide", hide.checked);
   hideNames();
@@ -192,4 +212,11 @@ document.addEventListener("keydown", (event) => {
     go(event.key === "n" ? 1 : -1);
   }
 });
-show();
+
+async function begin() {
+  hide.checked = Boolean(await kept("hide"));
+  hideNames();
+  await Promise.all(answers.map(putBack));
+  show();
+}
+begin();

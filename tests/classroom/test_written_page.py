@@ -71,6 +71,12 @@ def saved(page, path):
     return path
 
 
+def reload(page):
+    """Reload the page as somebody who types does: after it has kept what was typed."""
+    page.evaluate("() => kept('hide').then(() => null)")  # which waits for what is being written
+    page.reload()
+
+
 def counter(page):
     return expect(page.locator("#counter"))
 
@@ -99,7 +105,7 @@ def test_what_is_typed_is_there_after_a_reload(page):
     of(page, 1).locator(".points-given").fill("0")
     of(page, 1).locator(".comment").fill("two lines\n\"and\" <quotes>, \u2028 =1")
     of(page, 2).locator(".comment").fill("no points yet")
-    page.reload()
+    reload(page)
     counter(page).to_have_text("2 of 3 done, 3 not in written.csv yet")
     expect(of(page, 0).locator(".points-given")).to_have_value("3.5")
     assert [tick.is_checked() for tick in of(page, 0).locator(".tick").all()] == [True, True, False]
@@ -107,7 +113,7 @@ def test_what_is_typed_is_there_after_a_reload(page):
     expect(of(page, 1).locator(".comment")).to_have_value('two lines\n"and" <quotes>, \u2028 =1')
     expect(of(page, 2).locator(".comment")).to_have_value("no points yet")
     of(page, 0).locator(".points-given").fill("4")  # the teacher knows better
-    page.reload()
+    reload(page)
     expect(of(page, 0).locator(".points-given")).to_have_value("4")
 
 
@@ -133,7 +139,7 @@ def test_grading_takes_the_file_that_the_page_saves(folder, page, tmp_path, in_p
     assert [row["points"] for row in rows] == ["5.5", "2", "7"]
     before = folder / "written.csv"
     assert table(before) == table(path)
-    page.reload()  # of the new page
+    reload(page)  # of the new page
     counter(page).to_have_text("2 of 3 done")
     expect(of(page, 0).locator(".comment")).to_have_value("=good; -1\n+2, \"so\" 잘")
     assert table(saved(page, tmp_path / "again.csv")) == table(before)
@@ -157,7 +163,7 @@ def test_points_that_grading_would_refuse_are_not_saved(page):
     counter(page).to_contain_text("0 of 3 done")
     page.get_by_role("button", name="Save written.csv").click()
     expect(of(page, 1).locator(".points-given")).to_be_focused()
-    page.reload()
+    reload(page)
     expect(of(page, 1).locator(".points-given")).to_have_value("5.5")  # typed, and still refused
     expect(of(page, 1).locator(".told")).to_have_text("Points must be a number from 0 to 5.")
 
@@ -181,7 +187,7 @@ def test_points_that_are_no_number_in_range_are_refused_visibly(page, typed):
     counter(page).to_contain_text("0 of 3 done")
 
 
-def test_what_is_ticked_goes_into_the_comment_and_to_the_student(folder, page, tmp_path):
+def test_what_is_ticked_goes_into_the_comment_and_to_the_student(folder, page, tmp_path, browser):
     of(page, 0).locator(".comment").fill("Well done.\n")
     for tick in of(page, 0).locator(".tick").all():
         tick.check()
@@ -192,9 +198,10 @@ def test_what_is_ticked_goes_into_the_comment_and_to_the_student(folder, page, t
     write(folder, CLASS, written=saved(page, tmp_path / "mine.csv"))
     text = (folder / "feedback" / "Ada Lovelace_812.html").read_text(encoding="utf-8")
     assert "1 point: the &lt;peak&gt; was measured\n1.5 points: seeds</blockquote>" in text
-    page.evaluate("localStorage.clear()")  # as in another browser
-    page.reload()
-    ticks = of(page, 0).locator(".tick").all()
+    other = browser.new_page()
+    other.goto((folder / "written.html").as_uri())
+    counter(other).to_have_text("1 of 3 done")
+    ticks = of(other, 0).locator(".tick").all()
     assert [tick.is_checked() for tick in ticks] == [True, False, True]
 
 
@@ -226,7 +233,7 @@ def test_what_is_in_the_file_is_named_where_the_page_has_other_points(folder, pa
     of(page, 0).locator(".points-given").fill("3")
     fill(folder / "written.csv", {"points": "2", "comment": "from a spreadsheet"})
     write(folder, CLASS)
-    page.reload()
+    reload(page)
     expect(of(page, 0).locator(".points-given")).to_have_value("3")
     expect(of(page, 0).locator(".told")).to_have_text(
         "Not in written.csv yet, which has 2 points and the comment: from a spreadsheet"
@@ -254,7 +261,7 @@ def test_keys_and_buttons_go_to_the_unread(page):
 def test_names_can_be_hidden(page):
     expect(page.get_by_text("Ada Lovelace 812")).to_be_visible()
     page.get_by_label("hide names").check()
-    page.reload()
+    reload(page)
     for name in page.locator(".name").all():
         expect(name).not_to_be_visible()
     expect(page.get_by_text("Answer 3")).to_be_visible()
