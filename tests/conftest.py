@@ -120,3 +120,12 @@ def browser():
         running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Address of the built book, served on this machine."""
+    from bench_pages import served
+
+    with served(ROOT / "_build" / "html") as address:
+        yield address

@@ -177,15 +177,22 @@ class Zipped(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def end_headers(self):  # the next page has the same style sheet, and need not ask for it
+        self.send_header("Cache-Control", "max-age=3600")
+        super().end_headers()
+
     def log_message(self, *_):
         pass
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64  # a browser opens many connections at once
 
 
 @contextmanager
 def served(book):
     """Address of the book, served zipped on this machine."""
-    handler = partial(Zipped, directory=book)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with Server(("127.0.0.1", 0), partial(Zipped, directory=book)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

@@ -7,10 +7,8 @@ import contextlib
 import math
 import random
 import re
-import threading
-from functools import cache, partial
+from functools import cache
 from html import unescape
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -76,29 +74,6 @@ def ids(page):
 def each(pages):
     """Parametrize by page. The tests of one page run in one process (see conftest.py)."""
     return pytest.mark.parametrize("name", pages)
-
-
-@pytest.fixture(scope="session")
-def server():
-    """Address of the built book, served on this machine."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def end_headers(self):  # the next page has the same style sheet, and need not ask for it
-            self.send_header("Cache-Control", "max-age=3600")
-            super().end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    class Server(ThreadingHTTPServer):
-        request_queue_size = 64  # a browser opens many connections at once
-
-    with Server(("127.0.0.1", 0), partial(Quiet, directory=BOOK)) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}/"
-        running.shutdown()
 
 
 def settle(page):

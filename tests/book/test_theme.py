@@ -22,21 +22,15 @@ PAGE = "chapters/step_lr.html"
 SHEET = "chapters/cheat_sheet.html"
 
 
-@pytest.fixture(scope="module")
-def served():
-    with bench_pages.served(BOOK) as address:
-        yield address
-
-
 @pytest.fixture
-def opened(browser, served):
+def opened(browser, server):
     """A function that opens a page in a window of its own."""
     contexts = []
 
     def open_page(name, **options):
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
-        page.goto(served + name)
+        page.goto(server + name)
         return page
 
     yield open_page
@@ -50,10 +44,10 @@ def each(pages):
 
 
 @pytest.fixture(scope="module")
-def came(name, browser, served):
+def came(name, browser, server):
     """The page `name` on a phone, and how it came."""
     context = browser.new_context(**PHONE, color_scheme="dark")
-    yield bench_pages.arrive(context, served + name)
+    yield bench_pages.arrive(context, server + name)
     context.close()
 
 
