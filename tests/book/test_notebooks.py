@@ -252,6 +252,13 @@ def test_the_table_of_contents_names_every_chapter():
 SCHEDULERS = [name for name in CHAPTERS if name not in NOT_A_SCHEDULER]
 
 
+def test_the_glossary_is_in_alphabetical_order():
+    entries = [heading for cell in read("glossary").cells for heading in headings(cell)]
+    words = [text for level, text in entries if level == 3]
+    assert len(words) > 50
+    assert words == sorted(words, key=str.casefold)
+
+
 def clear_counts(notebook):
     for cell in all_code(notebook):
         cell.execution_count = None
