@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 
 import pytest
-import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,7 +21,7 @@ for name in ("no_proxy", "NO_PROXY"):
 
 # Files that take minutes, or wait for much: begun first, none is left alone at the end of a run.
 FIRST = ("test_classroom", "test_cluster", "test_gpu_tool", "test_attacks")  # make unit
-FIRST += ("test_lab", "test_firefox")  # make pages
+FIRST += ("test_lab", "test_firefox", "test_playground")  # make pages
 
 
 def pytest_collection_modifyitems(items):
@@ -66,6 +65,8 @@ def course_copy(tmp_path_factory):
 @pytest.fixture
 def one_thread():
     """Sums of floats depend on the number of threads: with one, equal runs are equal bit by bit."""
+    import torch  # here: the process that hands out the tests needs none of it
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -86,6 +86,9 @@ def settle(page):
 
 READERS = {
     "desktop": {},
+    "laptop": {"viewport": {"width": 1280, "height": 720}},
+    "upright": {"viewport": {"width": 390, "height": 844}},
+    "without motion": {"reduced_motion": "reduce"},
     "phone": {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2},
     "without scripts": {"java_script_enabled": False},
 }
@@ -97,6 +100,20 @@ def readers(browser):
     to the next address."""
     contexts = {kind: browser.new_context(**options) for kind, options in READERS.items()}
     return {kind: context.new_page() for kind, context in contexts.items()}
+
+
+@pytest.fixture
+def arrived(readers, name):
+    """A function that opens the page `name`, from disk, for a kind of reader."""
+
+    def open_for(kind):
+        page = readers[kind]
+        page.goto("about:blank")  # or a page that is there already would only be scrolled
+        page.goto((BOOK / name).as_uri())
+        settle(page)
+        return page
+
+    return open_for
 
 
 class Traffic:
@@ -220,12 +237,12 @@ def touch(page, explorer):
     # on the side of the slider where the thumb is not
     part = 0.1 if value > (low + high) / 2 else 0.9
     slider.tap(position={"x": box["width"] * part, "y": box["height"] / 2})
-    page.evaluate(FRAMES)
+    page.evaluate(FRAME)
     after = explorer.evaluate(STATE)
     assert after["values"] != before["values"]
     assert curves(after) != curves(before)
     explorer.locator(".lr-pin").tap()
-    page.evaluate(FRAMES)
+    page.evaluate(FRAME)
     assert all(panel["pinned"] for panel in explorer.evaluate(STATE)["panels"].values())
     assert abs(explorer.evaluate(FIT)["spare"]) < 0.1, "the box does not fit what is in it"
     for button in explorer.locator("button").all():
@@ -245,7 +262,7 @@ def test_the_root_leads_to_the_front_page(browser, watched, server):
 def test_a_page_fits_a_phone(name, loaded):
     wide = loaded.viewport_size
     loaded.set_viewport_size(PHONE)
-    loaded.evaluate(FRAMES)
+    loaded.evaluate(FRAME)
     width, outside = loaded.evaluate(
         """() => [document.scrollingElement.scrollWidth,
           [...document.querySelectorAll('.lr-explorer, .lr-explorer *')].filter(e => {
@@ -266,8 +283,7 @@ def test_a_page_fits_a_phone(name, loaded):
 # does not judge (of folded cells, of a single letter), and later put them back.
 TAKE_REPEATED = """() => {
   const seen = new Set();
-  // all are looked at before the first is taken: each change makes the browser style the page anew
-  const repeated = [...document.querySelectorAll('pre span')].filter((word) => {
+  const isRepeated = (word) => {
     const { color, backgroundColor } = getComputedStyle(word);
     const behind = getComputedStyle(word.closest('pre')).backgroundColor;
     const kind = [word.className, color, backgroundColor, behind].join();
@@ -276,22 +292,38 @@ TAKE_REPEATED = """() => {
     }
     seen.add(kind);
     return false;
-  });
-  window.taken = repeated.map((word) => {
-    const text = document.createTextNode(word.textContent);
-    word.replaceWith(text);
-    return [text, word];
+  };
+  // all are looked at before the first is taken: each change makes the browser style the page anew
+  const repeated = new Set([...document.querySelectorAll('pre span')].filter(isRepeated));
+  const plain = (node) => {
+    if (repeated.has(node)) return document.createTextNode(node.textContent);
+    const copy = node.cloneNode();
+    for (const child of node.childNodes) copy.appendChild(plain(child));
+    return copy;
+  };
+  window.taken = [...document.querySelectorAll('pre')].map((block) => {
+    const words = [...block.childNodes];
+    block.replaceChildren(...words.map(plain));
+    block.normalize(); // one text where many stood side by side
+    return [block, words];
   });
 }"""
-PUT_BACK = "() => window.taken.reverse().forEach(([text, word]) => text.replaceWith(word))"
+PUT_BACK = "() => window.taken.forEach(([block, words]) => block.replaceChildren(...words))"
 AXE = Axe()
 
 
 def axe(page, **options):
     page.evaluate(TAKE_REPEATED)
-    results = AXE.run(page, options={"resultTypes": ["violations"], **options})
+    if page.evaluate("() => !window.axe"):  # the page may have it from the test before
+        page.evaluate(AXE.axe_script)
+    options = {"resultTypes": ["violations"], **options}
+    violations = page.evaluate("options => axe.run(options)", options)["violations"]
     page.evaluate(PUT_BACK)
-    return results.response["violations"]
+    return violations
+
+
+# Without this the theme moves its menus, and fades from light to dark.
+AT_ONCE = "* { transition: none !important; animation: none !important; }"
 
 
 @each(READ)
@@ -300,7 +332,7 @@ def test_axe_finds_nothing_serious(name, colours, loaded):
     loaded.emulate_media(color_scheme=colours)
     expect(loaded.locator("html")).to_have_attribute("data-theme", colours)
     # the theme would fade from one to the other, and axe see a colour on its way
-    loaded.add_style_tag(content="* { transition: none !important; animation: none !important; }")
+    loaded.add_style_tag(content=AT_ONCE)
     # in the dark only the colours change
     violations = axe(loaded, **({} if colours == "light" else {"runOnly": ["color-contrast"]}))
     loaded.emulate_media(color_scheme="light")
@@ -403,12 +435,15 @@ def test_links_inside_the_book_lead_somewhere(name):
 
 # --- every explorer
 
-# Two frames: whatever waits for the next frame has been drawn.
-TWO_FRAMES = """new Promise((done, fail) => {
-  requestAnimationFrame(() => requestAnimationFrame(done));
+# A frame: whatever waits for one has been drawn. (A message that is sent while a frame is made
+# arrives when it is painted.)
+A_FRAME = """new Promise((done, fail) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = done;
+  requestAnimationFrame(() => port2.postMessage(null));
   setTimeout(() => fail(Error('the browser draws nothing')), 30000);
 })"""
-FRAMES = f"() => {TWO_FRAMES}"
+FRAME = f"() => {A_FRAME}"
 
 # Move every control of an explorer as a reader does, one after the other, each to the given part
 # (0 to 1) of its range.
@@ -428,7 +463,7 @@ MOVE = (
     control.dispatchEvent(new Event('change', { bubbles: true }));
   });
   return """
-    + TWO_FRAMES
+    + A_FRAME
     + "}"
 )
 
@@ -623,7 +658,7 @@ def test_an_explorer_is_driven_by_the_keyboard(name, explored):
             # one of the two moves it, wherever it stands
             for key in ("ArrowRight", "ArrowLeft", "ArrowLeft"):
                 press("Space" if control.get_attribute("type") == "checkbox" else key)
-                explored.evaluate(FRAMES)
+                explored.evaluate(FRAME)
                 after = explorer.evaluate(STATE)
                 if after["values"] != before["values"]:
                     break
@@ -641,7 +676,7 @@ def test_an_explorer_is_driven_by_the_keyboard(name, explored):
             press("Tab")
             expect(explorer.locator(selector)).to_be_focused()
             press("Enter" if selector == ".lr-pin" else "Space")
-            explored.evaluate(FRAMES)
+            explored.evaluate(FRAME)
             state = explorer.evaluate(STATE)
             assert all(panel["pinned"] for panel in state["panels"].values())
         for selector in (".lr-link", ".lr-log"):
@@ -650,7 +685,7 @@ def test_an_explorer_is_driven_by_the_keyboard(name, explored):
         press("Tab")
         expect(explorer.locator(".lr-unpin")).to_be_focused()
         press("Enter")
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         expect(explorer.locator(".lr-pin")).to_be_focused()
         assert explorer.evaluate(STATE) == start
 
@@ -694,7 +729,7 @@ def test_pinned_curves_stay_while_the_other_moves(name, explored):
 
         # Reset leaves them, and brings back what the first had pinned
         explorer.locator(".lr-reset").click()
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         state = explorer.evaluate(STATE)
         rate = state["panels"]["rate"]
         assert len(rate["pinned"]) == 2 and state["values"] == start["values"]
@@ -704,10 +739,10 @@ def test_pinned_curves_stay_while_the_other_moves(name, explored):
         # and each can be removed alone
         kept = rate["pinned"][1]
         explorer.locator(".lr-unpin").first.click()
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         assert len(explorer.evaluate(STATE)["panels"]["rate"]["pinned"]) == 1 and kept
         explorer.locator(".lr-unpin").click()
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         assert explorer.evaluate(STATE) == start
 
 
@@ -720,7 +755,7 @@ def test_a_setting_is_an_address(name, explored):
     explorer.locator(".lr-pin").click()
     explorer.evaluate(MOVE, [0.3] * controls)
     explorer.locator(".lr-log").check()
-    explored.evaluate(FRAMES)
+    explored.evaluate(FRAME)
     before = explorer.evaluate(STATE)
     assert before["panels"]["rate"]["scale"] == "log"
     address = explored.url
@@ -742,15 +777,16 @@ def test_an_address_that_cannot_be_read_shows_the_start(name, explored):
     """Cut in the middle, typed, or of an edition that had other settings."""
     explorer = explored.locator(".lr-explorer").first
     clean = explored.url.split("?")[0].split("#")[0]
-    explored.goto(clean)
-    settle(explored)
-    start = explorer.evaluate(STATE)
+    found = {}
     for broken in "lr:%", "lr:%e2,steps:", "lr:abc,steps:1e999", "!", "nothing:1", "toString:1,lr":
         explored.goto(f"{clean}?explorer={broken}")
         settle(explored)
-        assert explorer.evaluate(STATE) == start, broken
+        found[broken] = explorer.evaluate(STATE)
     explored.goto(clean)
     settle(explored)
+    start = explorer.evaluate(STATE)
+    for broken, state in found.items():
+        assert state == start, broken
 
 
 @each(WITH_EXPLORER)
@@ -760,7 +796,7 @@ def test_the_reading_is_of_the_curves_that_are_shown(name, explored):
     controls = explorer.locator(".lr-controls [name]").count()
 
     def told():
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         text = reading.inner_text()
         assert at.get_attribute("aria-valuetext") == text  # for screen readers
         return text
@@ -879,12 +915,12 @@ def test_the_step_that_is_read_is_a_place_of_the_path(name, explored):
     rate = panel_of(explorer, "rate")
     box = rate.bounding_box()
     rate.hover(position={"x": box["width"] / 2, "y": box["height"] / 2})
-    explored.evaluate(FRAMES)
+    explored.evaluate(FRAME)
     step = int(re.match(r"Step (\d+):", explorer.locator(".lr-reading").inner_text())[1])
     assert 4 < step < last
     assert_read(explorer, step)
     explored.mouse.move(0, 0)
-    explored.evaluate(FRAMES)
+    explored.evaluate(FRAME)
     assert_read(explorer, 4)
     explored.keyboard.press("End")
 
@@ -899,13 +935,13 @@ def test_pointing_at_the_path_reads_the_nearest_step(name, explored):
     last = int(explorer.locator(".lr-at").get_attribute("max"))
     for x, y in (*places[:3], places[9], places[last], (60, 20), (150, 90)):
         panel.hover(position={"x": x, "y": y})
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         step = int(re.match(r"Step (\d+):", explorer.locator(".lr-reading").inner_text())[1])
         far = [math.dist(place, (x, y)) for place in places[: last + 1]]
         assert far[step] <= min(far) + 1.5  # a pointer stands on whole pixels
         assert_read(explorer, step)
     explored.mouse.move(0, 0)
-    explored.evaluate(FRAMES)
+    explored.evaluate(FRAME)
     assert_read(explorer, last)
 
 
@@ -918,7 +954,7 @@ def test_a_finger_on_the_path_leaves_its_step(name, readers):
     d = explorer.evaluate(STATE)["panels"]["path"]["d"]
     x, y = map(float, re.findall(r"[ML] ?(\S+)[ ,](\S+)", d)[1])
     panel_of(explorer).tap(position={"x": x, "y": y})
-    page.evaluate(FRAMES)
+    page.evaluate(FRAME)
     assert explorer.locator(".lr-at").input_value() == "1"
     assert_read(explorer, 1)
 
@@ -1023,10 +1059,8 @@ def test_a_pointer_that_only_passes_does_not_stop_it(name, explored):
 
 @each(WITH_PATH)
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-def test_nothing_moves_by_itself(name, motion, browser):
-    page = browser.new_page(reduced_motion=motion)
-    page.goto((BOOK / name).as_uri())
-    settle(page)
+def test_nothing_moves_by_itself(name, motion, arrived):
+    page = arrived("without motion" if motion == "reduce" else "laptop")
     explorer = with_a_path(page)
     before = explorer.evaluate(STATE), explorer.evaluate(READ_STEP)
     page.wait_for_timeout(500)
@@ -1037,7 +1071,6 @@ def test_nothing_moves_by_itself(name, motion, browser):
         assert_read(explorer, 0)
     else:
         expect(explorer.locator(".lr-play")).to_be_visible()
-    page.close()
 
 
 @each(WITH_EXPLORER)
@@ -1046,7 +1079,7 @@ def test_a_swipe_that_begins_on_a_slider_scrolls_and_moves_nothing(name, readers
     page.goto((BOOK / name).as_uri())
     slider = page.locator(".lr-controls input[type=range]").first
     slider.evaluate("s => s.scrollIntoView({ block: 'center' })")
-    page.evaluate(FRAMES)
+    page.evaluate(FRAME)
     explorer = page.locator(".lr-explorer").first
     before, top = explorer.evaluate(STATE), page.evaluate("() => scrollY")
     box = slider.bounding_box()
@@ -1056,34 +1089,44 @@ def test_a_swipe_that_begins_on_a_slider_scrolls_and_moves_nothing(name, readers
     for kind, up in [("touchStart", 0), *(("touchMove", 15 * i) for i in range(1, 12))]:
         points = [{"x": x, "y": y - up}]
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        page.evaluate(FRAMES)
+        page.evaluate(FRAME)
     devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.evaluate(FRAMES)
+    page.evaluate(FRAME)
     devtools.detach()
     assert page.evaluate("() => scrollY") > top + 50
     assert explorer.evaluate(STATE) == before
 
 
+# For each control of an explorer, scrolled down as far as a reader would, so that it is in the
+# lower half: where it begins, and where every panel begins and ends.
+IN_SIGHT = f"""async (root) => {{
+  const ends = (element) => {{
+    const {{ top, bottom }} = element.getBoundingClientRect();
+    return [top, bottom];
+  }};
+  const found = [];
+  for (const control of root.querySelectorAll('.lr-controls [name]')) {{
+    scrollBy(0, ends(control)[1] - 0.9 * innerHeight);
+    await {A_FRAME};
+    const panels = [...root.querySelectorAll('.lr-panels svg')];
+    found.push([ends(control)[0], panels.map(ends)]);
+  }}
+  return found;
+}}"""
+
+
 @each(WITH_EXPLORER)
-@pytest.mark.parametrize("size", [(390, 844), (1280, 720)], ids=["phone", "laptop"])
-def test_what_a_slider_does_stays_in_sight(name, size, browser):
+@pytest.mark.parametrize("reader", ["upright", "laptop"], ids=["phone", "laptop"])
+def test_what_a_slider_does_stays_in_sight(name, reader, arrived):
     """Wherever a reader has scrolled to reach a control, every panel is on the screen."""
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
-    page.goto((BOOK / name).as_uri())
-    page.wait_for_selector(".lr-explorer[data-ready]")
+    page = arrived(reader)
+    height = page.viewport_size["height"]
     for explorer in explorers(page):
-        for control in explorer.locator(".lr-controls [name]").all():
-            # as far down as a reader would scroll it: the control is in the lower half
-            control.evaluate(
-                "c => scrollBy(0, c.getBoundingClientRect().bottom - 0.9 * innerHeight)"
-            )
-            page.evaluate(FRAMES)
-            own = control.bounding_box()
-            for panel in explorer.locator(".lr-panels svg").all():
-                box = panel.bounding_box()
-                assert 0 <= box["y"] and box["y"] + box["height"] <= size[1]
-                assert box["y"] + box["height"] <= own["y"], "a panel covers the control"
-    page.close()
+        for control, panels in explorer.evaluate(IN_SIGHT):
+            assert panels
+            for top, bottom in panels:
+                assert 0 <= top and bottom <= height
+                assert bottom <= control, "a panel covers the control"
 
 
 @each(WITH_EXPLORER)
@@ -1094,14 +1137,14 @@ def test_things_to_try_are_set(name, explored):
     assert len(marks) == len(buttons)
     for mark, button in zip(marks, buttons, strict=True):
         button.click()
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         found = [explorer.evaluate(STANDS) for explorer in explorers(explored)]
         for part in filter(None, re.split("[;!]", mark)[0].split(",")):
             control, text = part.split(":", 1)
             values = [settings[control] for settings in found if control in settings]
             assert text.strip("'") in values or float(text) in map(float, values), (mark, found)
         explored.go_back()
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
 
 
 @each(WITH_EXPLORER)
@@ -1109,12 +1152,12 @@ def test_things_to_try_are_buttons(name, explored):
     for button in explored.locator(".lr-try").all():
         states = [explorer.evaluate(STATE) for explorer in explorers(explored)]
         button.click()
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         assert [explorer.evaluate(STATE) for explorer in explorers(explored)] != states
         shown = explored.locator(".lr-explorer:has(.lr-panels)").first.bounding_box()
         assert -5 <= shown["y"] < 400, "it scrolls to what it changed"
         explored.go_back()
-        explored.evaluate(FRAMES)
+        explored.evaluate(FRAME)
         assert [explorer.evaluate(STATE) for explorer in explorers(explored)] == states
 
 

@@ -12,7 +12,7 @@ import pytest
 from fontTools.ttLib import TTFont
 from PIL import Image
 from playwright.sync_api import expect
-from test_pages import BOOK, READ, TEXTS, axe, soup
+from test_pages import AT_ONCE, BOOK, READ, TEXTS, axe, soup
 
 from book.formulas import mathml
 
@@ -145,6 +145,7 @@ TARGETS = """() => [...document.querySelectorAll(
 
 @each(READ)
 def test_a_finger_hits_what_it_means(name, phone):
+    phone.add_style_tag(content=AT_ONCE)
     assert phone.evaluate(TARGETS) == []
     for side in MENUS:
         if phone.locator(f".{side}-toggle").count():
@@ -354,10 +355,18 @@ def test_a_figure_is_a_link_to_its_picture(name):
         assert picture.parent["aria-label"] == "Open the figure: " + picture["alt"]
 
 
+@pytest.fixture(scope="session")
+def sharp(browser):
+    """A window of a screen with two pixels for each of a page."""
+    context = browser.new_context(**WIDE, device_scale_factor=2)
+    yield context.new_page()
+    context.close()
+
+
 @each(DRAWN)
-def test_figures_are_sharp_and_keep_their_place(name, opened):
-    page = opened(name, **WIDE, device_scale_factor=2)
-    for pixels, shown, drawn, growth in page.locator(FIGURE).evaluate_all(WIDTHS):
+def test_figures_are_sharp_and_keep_their_place(name, sharp, server):
+    sharp.goto(server + name)
+    for pixels, shown, drawn, growth in sharp.locator(FIGURE).evaluate_all(WIDTHS):
         assert 600 < shown <= drawn, "it is not blown up"
         assert pixels >= 1.99 * shown, "two pixels for each of the page"
         assert abs(growth) <= 1, "half a pixel is rounded"

@@ -1,5 +1,6 @@
 """The exercises in the built pages, opened from disk, answered by typing into them."""
 
+import contextlib
 import json
 import re
 from collections import Counter
@@ -30,8 +31,10 @@ STUDENTS = [answer for answer in some(all_answers()) if answer.chapter in CHAPTE
 
 
 def each(chapters):
-    """Parametrize by page. The tests of one page run in one process (see conftest.py)."""
-    return pytest.mark.parametrize("name", [f"{chapter}.html" for chapter in chapters])
+    """Parametrize by page. The tests of one page run in one process (see conftest.py), one after
+    the other, so it is loaded once."""
+    pages = [f"{chapter}.html" for chapter in chapters]
+    return pytest.mark.parametrize("name", pages, scope="module")
 
 
 def open_page(context, name, base=ON_DISK):
@@ -44,14 +47,27 @@ def open_page(context, name, base=ON_DISK):
     return page
 
 
-@pytest.fixture
-def page(name, browser):
-    """The page `name`, from disk."""
+@contextlib.contextmanager
+def from_disk(name, browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = open_page(context, name)
     yield opened
     assert not opened.trouble
     context.close()
+
+
+@pytest.fixture
+def page(name, browser):
+    """The page `name`, from disk."""
+    with from_disk(name, browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared(name, browser):
+    """The same page, for tests that overwrite what the one before left in the editors."""
+    with from_disk(name, browser) as opened:
+        yield opened
 
 
 def box(page, number):
@@ -68,40 +84,45 @@ def type_answer(page, number, text):
     page.keyboard.insert_text(text)
 
 
+# Asked at each frame; `expect` would ask less and less often.
+CHECKED = """([number, checks]) =>
+  document.querySelector(`#exercise-${number} .lr-exercise`).dataset.checks === `${checks}`"""
+
+
 def check(page, number):
     """Press Check, wait, and return what is told."""
     exercise = box(page, number)
     before = int(exercise.get_attribute("data-checks") or 0)
     exercise.locator(".lr-check").click()
-    expect(exercise).to_have_attribute("data-checks", str(before + 1), timeout=30_000)
+    page.wait_for_function(CHECKED, arg=[number, before + 1], timeout=30_000)
     return exercise.locator(".lr-told").inner_text().strip()
 
 
 @each(CHAPTERS)
-def test_each_exercise_says_in_the_page_what_cpython_says(name, page):
+def test_each_exercise_says_in_the_page_what_cpython_says(name, shared):
     """As published, and solved; the curves are drawn."""
     chapter = name.removesuffix(".html")
     for number, exercise in exercises_of(chapter).items():
         if exercise.colab:
             continue
-        assert check(page, number) == told(exercise, exercise.starter)
-        type_answer(page, number, solved(exercise))
-        text = check(page, number)
+        assert check(shared, number) == told(exercise, exercise.starter)
+        type_answer(shared, number, solved(exercise))
+        text = check(shared, number)
         assert text == told(exercise, solved(exercise))
-        expect(box(page, number).locator(".lr-told")).to_have_class(re.compile("lr-correct"))
-        drawn = box(page, number).locator(".lr-compared").is_visible()
+        expect(box(shared, number).locator(".lr-told")).to_have_class(re.compile("lr-correct"))
+        drawn = box(shared, number).locator(".lr-compared").is_visible()
         assert drawn == ("steps agree" in text.splitlines()[-1])
 
 
 @each(sorted({answer.chapter for answer in STUDENTS}))
-def test_students_are_told_in_the_page_what_is_wrong(name, page):
+def test_students_are_told_in_the_page_what_is_wrong(name, shared):
     for answer in STUDENTS:
         exercise = exercises_of(answer.chapter).get(answer.number)
         if f"{answer.chapter}.html" != name or exercise.colab:
             continue
-        type_answer(page, answer.number, answer.text)
-        text = check(page, answer.number)
-        correct = "lr-correct" in box(page, answer.number).locator(".lr-told").get_attribute(
+        type_answer(shared, answer.number, answer.text)
+        text = check(shared, answer.number)
+        correct = "lr-correct" in box(shared, answer.number).locator(".lr-told").get_attribute(
             "class"
         )
         if answer.colab:
@@ -251,6 +272,7 @@ def right_answer():
 @one
 def test_checks_at_the_same_time_do_not_answer_for_each_other(name, page):
     """Of one exercise the last press counts; two exercises have an interpreter each."""
+    page.clock.install()
     exercises = {n: e for n, e in exercises_of(name.removesuffix(".html")).items() if not e.colab}
     for number, exercise in exercises.items():
         type_answer(page, number, solved(exercise) if number == 1 else exercise.starter)
@@ -262,25 +284,29 @@ def test_checks_at_the_same_time_do_not_answer_for_each_other(name, page):
         answer = solved(exercise) if number == 1 else exercise.starter
         expect(box(page, number)).to_have_attribute("data-checks", "1", timeout=30_000)
         assert box(page, number).locator(".lr-told").inner_text().strip() == told(exercise, answer)
-    page.wait_for_timeout(5500)  # what was left running would be stopped now, and told
+    page.clock.fast_forward(5500)  # what was left running would be stopped now, and told
+    page.wait_for_timeout(100)
     assert "Stopped" not in page.locator("article").inner_text()
 
 
 @one
 def test_what_ran_before_does_not_speak_after_a_newer_check(name, page):
+    page.clock.install()
     number, exercise, right = right_answer()
     type_answer(page, number, "while True:\n    pass")
     box(page, number).locator(".lr-check").click()
     page.wait_for_timeout(500)
     type_answer(page, number, right)
     assert check(page, number) == told(exercise, right)
-    page.wait_for_timeout(5500)
+    page.clock.fast_forward(5500)
+    page.wait_for_timeout(100)
     assert box(page, number).locator(".lr-told").inner_text().strip() == told(exercise, right)
     type_answer(page, number, "while True:\n    pass")
     box(page, number).locator(".lr-check").click()
     page.wait_for_timeout(500)
     box(page, number).locator(".lr-again").click()
-    page.wait_for_timeout(5500)
+    page.clock.fast_forward(5500)
+    page.wait_for_timeout(100)
     expect(box(page, number).locator(".lr-told")).to_be_hidden()
 
 

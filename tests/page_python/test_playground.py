@@ -6,7 +6,6 @@ import re
 
 import pytest
 from conftest import ROOT
-from playwright.sync_api import expect
 from programs import run_program
 from torch.optim import lr_scheduler
 
@@ -15,6 +14,7 @@ from lrcore import toy, trace
 
 BOOK = ROOT / "_build" / "html"
 ON_DISK = BOOK.as_uri() + "/"
+READY = "() => document.querySelector('#lr-playground')?.dataset.ready === 'true'"
 CURVES = "() => document.querySelector('#lr-playground').lrCurves"
 # all tests in one process, beside the pages' (see conftest.py)
 here = pytest.mark.parametrize("name", ["playground.html"])
@@ -27,7 +27,7 @@ def open_playground(context, fragment="", base=ON_DISK):
     own = (base, "data:", "blob:")
     page.on("request", lambda r: r.url.startswith(own) or page.trouble.append(r.url))
     page.goto(f"{base}chapters/playground.html{fragment}")
-    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    page.wait_for_function(READY, timeout=30_000)
     return page
 
 
@@ -75,7 +75,7 @@ def write(page, code):
 
 def reload(page):
     page.reload()
-    expect(page.locator("#lr-playground")).to_have_attribute("data-ready", "true", timeout=30_000)
+    page.wait_for_function(READY, timeout=30_000)
 
 
 def told(page):
