@@ -67,6 +67,7 @@ async def execute(path):
         timeout=CELL_TIMEOUT,
         record_timing=False,
         store_widget_state=False,
+        shutdown_kernel="immediate",
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(path.parent)}},
     )

@@ -35,13 +35,17 @@ MODULES = (
 # A progress bar ends as a line with times in it. Notebooks share the cores: threads of their own
 # would wait for each other, and how many there are changes the last digits of a sum.
 SETTINGS = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+# As kernels have it; and no warning for who debugs in one.
+OF_KERNELS = {
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
 MESSAGE = 2**17  # bytes, at most: the environment of a kernel
 POLL = 0.1  # seconds
 
 
 def serve(command):
     """Run `command`; fork a kernel for each that it asks for. Returns its exit status."""
-    preload()
     with TemporaryDirectory(prefix="kernels-") as folder:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         listener.bind(os.path.join(folder, "socket"))
@@ -51,6 +55,7 @@ def serve(command):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the command, and that ends this
         kernels = set()
         try:
+            preload()  # while the command starts: its first kernels wait for this
             while running.poll() is None:
                 kernels -= {kernel for kernel in kernels if os.waitpid(kernel, os.WNOHANG)[0]}
                 try:
@@ -70,8 +75,7 @@ def preload():
     """Import what chapters import, also what PyTorch itself imports only at the first step."""
     import importlib  # here, as others below: the process that Jupyter starts needs none of it
 
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # as kernels have it
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a warning for who debugs in a kernel
+    os.environ |= OF_KERNELS
     for name in MODULES:
         with contextlib.suppress(ModuleNotFoundError):  # not every environment has everything
             importlib.import_module(name)
@@ -93,7 +97,7 @@ def environment(folder):
     with open(os.path.join(kernel, "kernel.json"), "w") as file:
         json.dump(spec, file)
     path = os.pathsep.join([folder, *filter(None, [os.environ.get("JUPYTER_PATH")])])
-    return {**os.environ, "JUPYTER_PATH": path}
+    return {**os.environ, **OF_KERNELS, "JUPYTER_PATH": path}
 
 
 def fork_kernel(connection, listener):
