@@ -21,6 +21,7 @@ for name in ("no_proxy", "NO_PROXY"):
 
 # Files that take minutes, or wait for much: begun first, none is left alone at the end of a run.
 FIRST = ("test_classroom", "test_cluster", "test_gpu_tool", "test_attacks")  # make unit
+FIRST += ("test_worker", "test_python")
 FIRST += ("test_lab", "test_firefox", "test_playground")  # make pages
 
 
