@@ -5,6 +5,7 @@ import builtins
 import dis
 import re
 import types
+from functools import cache
 from typing import NamedTuple
 
 from book.page_python.port import ported
@@ -71,7 +72,7 @@ def context_of(own, earlier):
 
     And what a reader may need: all that they imported of torch's schedulers.
     """
-    statements = [Statement(node) for cell in earlier for node in parts(cell)]
+    statements = [statement for cell in earlier for statement in statements_of(cell)]
     kept = {i for i, statement in enumerate(statements) if statement.is_at_hand}
     seen = set()
     todo = [(name, len(statements)) for name in missing(own)]
@@ -95,7 +96,7 @@ def context_of(own, earlier):
 
 def missing(cells):
     """The names that cells use before they make them."""
-    statements = [Statement(node) for cell in cells for node in parts(cell)]
+    statements = [statement for cell in cells for statement in statements_of(cell)]
     whole = set().union(*(statement.makes for statement in statements))
     made, found = set(), []
     for statement in statements:
@@ -103,6 +104,11 @@ def missing(cells):
         found += [name for name in statement.uses if name not in there]
         made |= statement.makes
     return found
+
+
+@cache  # a cell stands before all later exercises of its chapter
+def statements_of(cell):
+    return [Statement(node) for node in parts(cell)]
 
 
 def parts(cell):
