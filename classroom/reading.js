@@ -7,20 +7,22 @@ const trouble = document.getElementById("trouble");
 
 // Kept in IndexedDB: of what a page opened from disk puts into localStorage, Chromium 156 loses a
 // tenth. All pages on a disk share a database: `place` tells them apart.
-const database = new Promise((resolve, reject) => {
-  const request = indexedDB.open("lr-written");
-  request.onupgradeneeded = () => request.result.createObjectStore("kept");
+const answered = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
   request.onerror = () => reject(request.error);
 });
 
+async function opened() {
+  const request = indexedDB.open("lr-written");
+  request.onupgradeneeded = () => request.result.createObjectStore("kept");
+  return answered(request);
+}
+const database = opened();
+
 async function kept(name) {
   try {
-    const request = (await database).transaction("kept").objectStore("kept").get(place(name));
-    return await new Promise((resolve, reject) => {
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
-    });
+    const store = (await database).transaction("kept").objectStore("kept");
+    return await answered(store.get(place(name)));
   } catch {
     return undefined;
   }

@@ -203,6 +203,7 @@ def test_what_is_ticked_goes_into_the_comment_and_to_the_student(folder, page, t
     counter(other).to_have_text("1 of 3 done")
     ticks = of(other, 0).locator(".tick").all()
     assert [tick.is_checked() for tick in ticks] == [True, False, True]
+    other.close()
 
 
 def test_the_page_says_what_to_do_after_saving(page, tmp_path):
