@@ -4,12 +4,11 @@ import json
 import re
 
 import pytest
-from conftest import ROOT
+from pages import BOOK, open_page
 from playwright.sync_api import expect
 
 from lrcore import formulas, toy
 
-BOOK = ROOT / "_build" / "html"
 DATA = re.compile(r'<script type="application/json" id="lr-formulas">(.*?)</script>')
 PAGES = {
     path.name: json.loads(DATA.search(path.read_text())[1])
@@ -23,13 +22,9 @@ one = pytest.mark.parametrize("name", ["step_lr.html"])
 @pytest.fixture
 def page(name, browser):
     context = browser.new_context(viewport={"width": 1280, "height": 720})
-    opened = context.new_page()
-    trouble = []
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on("request", lambda r: r.url.startswith("http") and trouble.append(r.url))
-    opened.goto((BOOK / "chapters" / name).as_uri())
+    opened = open_page(context, name)
     yield opened
-    assert not trouble
+    assert not opened.trouble
     context.close()
 
 

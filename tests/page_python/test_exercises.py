@@ -6,12 +6,10 @@ import re
 from collections import Counter
 
 import pytest
-from conftest import ROOT
+from pages import BOOK, open_page
 from playwright.sync_api import expect
 from student_answers import all_answers, all_exercises, exercises_of, solved, told
 
-BOOK = ROOT / "_build" / "html"
-ON_DISK = BOOK.as_uri() + "/"
 EXERCISES = [(chapter, exercise) for chapter, exercise in all_exercises() if not exercise.colab]
 CHAPTERS = sorted({chapter for chapter, _ in EXERCISES})
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -35,16 +33,6 @@ def each(chapters):
     the other, so it is loaded once."""
     pages = [f"{chapter}.html" for chapter in chapters]
     return pytest.mark.parametrize("name", pages, scope="module")
-
-
-def open_page(context, name, base=ON_DISK):
-    page = context.new_page()
-    page.trouble = []
-    page.on("pageerror", lambda error: page.trouble.append(str(error)))
-    own = (base, "data:", "blob:")
-    page.on("request", lambda r: r.url.startswith(own) or page.trouble.append(r.url))
-    page.goto(base + f"chapters/{name}")
-    return page
 
 
 @contextlib.contextmanager

@@ -5,15 +5,13 @@ import math
 import re
 
 import pytest
-from conftest import ROOT
+from pages import BOOK, ON_DISK, open_page
 from programs import run_program
 from torch.optim import lr_scheduler
 
 from book.page_python.examples import EXAMPLES
 from lrcore import toy, trace
 
-BOOK = ROOT / "_build" / "html"
-ON_DISK = BOOK.as_uri() + "/"
 READY = "() => document.querySelector('#lr-playground')?.dataset.ready === 'true'"
 CURVES = "() => document.querySelector('#lr-playground').lrCurves"
 # all tests in one process, beside the pages' (see conftest.py)
@@ -21,12 +19,7 @@ here = pytest.mark.parametrize("name", ["playground.html"])
 
 
 def open_playground(context, fragment="", base=ON_DISK):
-    page = context.new_page()
-    page.trouble = []
-    page.on("pageerror", lambda error: page.trouble.append(str(error)))
-    own = (base, "data:", "blob:")
-    page.on("request", lambda r: r.url.startswith(own) or page.trouble.append(r.url))
-    page.goto(f"{base}chapters/playground.html{fragment}")
+    page = open_page(context, f"playground.html{fragment}", base)
     page.wait_for_function(READY, timeout=30_000)
     return page
 
